@@ -1,0 +1,130 @@
+"""The tree of errors: what can go wrong, in the words that a caller reads. Knows no HTTP.
+
+    JJTError
+    ├── RequestError                 the caller can mend it
+    │   ├── DecodeError              the bytes are not what their format says
+    │   │   └── InvalidOption        an option is unknown, missing, given twice or out of range
+    │   ├── UnknownFormat            a body in a format that nobody here reads
+    │   ├── NotAcceptable            an answer in a format that nobody here writes
+    │   ├── BodyTooLarge             the body, or what it expands to, is over the limit
+    │   ├── UnknownFunction          no function of that name
+    │   ├── UnknownVersion           the function is there, the version is not
+    │   ├── SpecMismatch             arrays, wrt or names do not fit the function
+    │   ├── NotApplicable            this algorithm cannot do this function
+    │   └── AnswerTooLarge           the matrix would not fit
+    ├── ServiceError                 the caller can try again
+    │   ├── NotReady                 the service is still starting
+    │   └── DeadlinePassed           no answer within the time that was given
+    ├── ComputeFailed                the computation raised; the log has the traceback
+    └── LoadError                    a file of the registry does not load; stops the start
+
+Each error carries ``code``, the word that programs branch on, ``detail``, one sentence that says what
+was expected, what came and what to do, and ``fields``, the typed facts behind the sentence.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class JJTError(Exception):
+    """Something went wrong, and this says what."""
+
+    code: ClassVar[str] = "compute_failed"
+
+    def __init__(self, detail: str, **fields: int | float | str | list[str] | dict[str, str]) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields
+
+
+class RequestError(JJTError):
+    """The request cannot be answered as it stands."""
+
+
+class DecodeError(RequestError):
+    """The bytes of the body are not what their format says."""
+
+    code = "decode_error"
+
+
+class UnknownFormat(RequestError):
+    """The body is in a format that this service does not read."""
+
+    code = "unknown_format"
+
+
+class NotAcceptable(RequestError):
+    """The answer was asked for in a format that this service does not write."""
+
+    code = "not_acceptable"
+
+
+class BodyTooLarge(RequestError):
+    """The body, or what it expands to, is larger than ``allowed_bytes``."""
+
+    code = "body_too_large"
+
+
+class UnknownFunction(RequestError):
+    """The registry holds no function of that name."""
+
+    code = "unknown_function"
+
+
+class UnknownVersion(RequestError):
+    """The registry holds the function, but not in that version."""
+
+    code = "unknown_version"
+
+
+class SpecMismatch(RequestError):
+    """Arrays, their names or wrt do not fit what the function declares."""
+
+    code = "spec_mismatch"
+
+
+class InvalidOption(DecodeError):
+    """An option is unknown, missing, given twice or out of range."""
+
+
+class NotApplicable(RequestError):
+    """The algorithm cannot do this function; ``auto`` moves on to another."""
+
+    code = "not_applicable"
+
+
+class AnswerTooLarge(RequestError):
+    """The answer needs ``needed_bytes``, and ``allowed_bytes`` are there."""
+
+    code = "answer_too_large"
+
+
+class ServiceError(JJTError):
+    """The service cannot answer now."""
+
+
+class NotReady(ServiceError):
+    """The service is still starting."""
+
+    code = "not_ready"
+
+
+class DeadlinePassed(ServiceError):
+    """The answer was not there within the time that the request, or the service, allows."""
+
+    code = "deadline_passed"
+
+
+class ComputeFailed(JJTError):
+    """The computation raised; the traceback is in the log, under the request's id."""
+
+    code = "compute_failed"
+
+
+class LoadError(JJTError):
+    """A file of the registry does not load; ``path`` and ``reason`` say which and why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -1,0 +1,41 @@
+"""One frozen ``Settings``: command-line flags over ``JJT_…`` variables over defaults. Units in the names."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """What the team that hosts the service can set; each field has a variable ``JJT_`` + its name."""
+
+    model_config = SettingsConfigDict(env_prefix="JJT_", frozen=True, extra="forbid")
+
+    registry: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (Path("registry"),), description="folders of functions, separated by colons"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
+    data: Path = Field(Path(".jjt"), description="folder for what is kept between starts")
+    memory_bytes: int | None = Field(
+        None, gt=0, description="memory that one computation may use; default: half of the device's"
+    )
+    block_seconds: float = Field(0.1, gt=0, le=60, description="predicted seconds of one block")
+    max_body_bytes: int = Field(
+        256 * MIB, gt=0, description="largest request body, raw and as what it expands to"
+    )
+    max_answer_bytes: int = Field(1024 * MIB, gt=0, description="largest matrix that is answered")
+    deadline_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="seconds that a request may take unless it says otherwise"
+    )
+    executables: int = Field(256, gt=0, description="compiled programs that are kept, at most")
+    reload: bool = Field(True, description="watch the registry and reload functions when files change")
+    log: Literal["console", "json"] = Field("console", description="form of the log lines")
+
+    @field_validator("registry", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(Path(part) for part in value.split(":") if part) if isinstance(value, str) else value
