@@ -6,7 +6,7 @@ other makers may follow. Nothing here imports JAX, so that a declaration costs n
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.specs import ArraySpec
@@ -32,6 +32,7 @@ class Function:
         tags: words to find it by.
         version: declared, or made by the catalog from the file, the specs and the parameters.
         x64: whether it lives in float64.
+        kept: what others learn of this value and keep for as long as it lives; a copy starts empty.
 
     Raises:
         ValueError: for a name or a spec that cannot be.
@@ -47,6 +48,7 @@ class Function:
     tags: tuple[str, ...] = ()
     version: str = ""
     x64: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         name = self.name or getattr(self.apply, "__name__", "")

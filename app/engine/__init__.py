@@ -1,0 +1,9 @@
+"""(function, x1, x2, wrt) → blocks of K = J(x1) J(x2)ᵀ. Pure JAX: no event loop, no HTTP, no files."""
+
+from app.engine.algorithms import ALGORITHMS
+from app.engine.engine import Engine
+from app.engine.planner import Candidate, Plan
+from app.engine.problem import Problem
+from app.engine.signature import Leaf, Signature
+
+__all__ = ["ALGORITHMS", "Candidate", "Engine", "Leaf", "Plan", "Problem", "Signature"]

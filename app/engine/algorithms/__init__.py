@@ -1,0 +1,10 @@
+"""One algorithm = one file. ``ALGORITHMS`` is the only list of them."""
+
+from app.engine.algorithms.algorithm import Algorithm
+from app.engine.algorithms.contraction import Contraction
+from app.engine.algorithms.forward import Forward
+from app.engine.algorithms.vector_products import VectorProducts
+
+ALGORITHMS: tuple[Algorithm, ...] = (Contraction(), Forward(), VectorProducts())
+
+__all__ = ["ALGORITHMS", "Algorithm"]

@@ -1,0 +1,40 @@
+"""The contract that every algorithm keeps."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from jax import Array
+
+from app.engine.view import View
+
+Kernel = Callable[[Sequence[Array], Sequence[Array], Sequence[Array] | None], Array]
+
+
+class Algorithm(Protocol):
+    """One way to a block of the matrix."""
+
+    @property
+    def name(self) -> str:
+        """As the literature and requests call it."""
+        ...
+
+    def chunk(self, view: View, rows: int, columns: int, memory_bytes: int) -> int:
+        """How many rows or columns of J to hold at a time, for blocks of these sizes; at least 1."""
+        ...
+
+    def kernel(self, view: View, chunk: int) -> Kernel:
+        """A function of one block that can be compiled.
+
+        Returns:
+            ``(params, x1, x2) -> block``: params the arrays of the parameters, x1 leaves ``[n1, *leaf]``,
+            x2 leaves ``[n2, *leaf]`` or None, which means x1 and an exactly symmetric block;
+            block ``[n1, k, n2, k]`` in the dtype of the view. Tracing it raises TypeError, ValueError or
+            NotImplementedError where the algorithm cannot do the function.
+        """
+        ...
+
+
+def power_of_two(limit: float, most: int) -> int:
+    """The largest power of two that is at most ``limit``, within 1 and the one that covers ``most``."""
+    covers = 1 << max(0, most - 1).bit_length()
+    return min(covers, 1 << max(0, int(limit).bit_length() - 1))

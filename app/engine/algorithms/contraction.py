@@ -1,0 +1,78 @@
+r"""Rows of both Jacobians by reverse mode, contracted over the variable.
+
+$K_{iajb} = \sum_q \partial_q f_a(x1_i)\, \partial_q f_b(x2_j)$
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from app.engine.algorithms.algorithm import Kernel, power_of_two
+from app.engine.products import contract, contract_symmetric, mirror
+from app.engine.view import Arrays, View
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Best for few outputs, and for many examples against few.
+
+    Cost:
+        time (n1 + n2) k vjp + 2 n1 n2 k² p flops while all rows fit; with chunks of c outputs the rows of
+        x2 are made k / c times. Memory (n1 + n2) c p itemsize bytes.
+
+    Source:
+        Novak, Sohl-Dickstein, Schoenholz 2022, arXiv:2206.08720, section 3.1. Differs in: chunked over the
+        outputs on both sides, so that memory is bounded.
+    """
+
+    name: str = "contraction"
+
+    def chunk(self, view: View, rows: int, columns: int, memory_bytes: int) -> int:
+        """Outputs whose rows are held at a time on each side."""
+        return power_of_two(memory_bytes / 2 / ((rows + columns) * view.p * view.itemsize), view.k)
+
+    def kernel(self, view: View, chunk: int) -> Kernel:
+        """Reverse mode for ``chunk`` outputs of each side at a time."""
+
+        def whole(params: Sequence[Array], x1: Sequence[Array], x2: Sequence[Array] | None) -> Array:
+            rows1 = _rows(view, params, x1, 0, view.k)
+            if x2 is None:
+                return contract_symmetric(rows1, view.dtype, view.precision)
+            return contract(rows1, _rows(view, params, x2, 0, view.k), view.dtype, view.precision)
+
+        def chunked(params: Sequence[Array], x1: Sequence[Array], x2: Sequence[Array] | None) -> Array:
+            starts = jnp.arange(0, view.k, chunk)
+
+            def outer(start1: Array) -> Array:
+                rows1 = _rows(view, params, x1, start1, chunk)
+
+                def inner(start2: Array) -> Array:
+                    rows2 = _rows(view, params, x1 if x2 is None else x2, start2, chunk)
+                    return contract(rows1, rows2, view.dtype, view.precision)
+
+                return lax.map(inner, starts)
+
+            return _assemble(lax.map(outer, starts), view.k, x2 is None)
+
+        return whole if chunk >= view.k else chunked
+
+
+def _rows(view: View, params: Sequence[Array], x: Sequence[Array], start: Array | int, count: int) -> Arrays:
+    """Rows of J of some outputs of each example: leaves ``[n, count, *leaf]``."""
+
+    def example(variable: Arrays, constant: Arrays) -> Arrays:
+        _, pullback = jax.vjp(lambda leaves: view.apply(leaves, constant), variable)
+        # Closed over, not batched: under vmap over examples the unit cotangents stay one array.
+        return jax.vmap(lambda cotangent: pullback(cotangent)[0])(view.unit_cotangents(start, count))
+
+    return jax.vmap(example, in_axes=view.axes)(*view.split(params, x))
+
+
+def _assemble(chunks: Array, k: int, symmetric: bool) -> Array:
+    """``[k/c, k/c, n1, c, n2, c]`` as ``[n1, k, n2, k]``."""
+    count1, count2, n1, c, n2, _ = chunks.shape
+    block = chunks.transpose(2, 0, 3, 4, 1, 5).reshape(n1, count1 * c, n2, count2 * c)[:, :k, :, :k]
+    return mirror(block) if symmetric else block

@@ -1,0 +1,127 @@
+"""A kernel and the shapes of a block → an executable, compiled ahead of time. Their number is bounded."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax import Array, ShapeDtypeStruct
+
+from app.engine.algorithms import Algorithm
+from app.engine.view import View
+from app.engine.worlds import world
+from app.errors import NotApplicable
+from app.function import Function
+
+# What a function that an algorithm cannot differentiate raises, by package.
+CANNOT = (TypeError, ValueError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What is compiled: a view, an algorithm, and the sizes of one block.
+
+    Args:
+        view: the function seen from its variable.
+        algorithm: how.
+        rows: examples of x1 in a block.
+        columns: examples of x2, or None for a block on the diagonal of a symmetric answer.
+        chunk: rows or columns of J that the algorithm holds at a time.
+    """
+
+    view: View
+    algorithm: Algorithm
+    rows: int
+    columns: int | None
+    chunk: int
+
+    def traced(self) -> Any:
+        """The jaxpr of the kernel. Raises ``NotApplicable``, with the reason."""
+        return self._prepare(lambda kernel, arguments: jax.make_jaxpr(kernel)(*arguments))
+
+    def lowered(self) -> Any:
+        """The lowered program. Raises ``NotApplicable``: some functions refuse only here."""
+        return self._prepare(lambda kernel, arguments: jax.jit(kernel, keep_unused=True).lower(*arguments))
+
+    def _prepare(self, how: Callable[[Any, tuple[Any, ...]], Any]) -> Any:
+        signature = self.view.signature
+        kernel = self.algorithm.kernel(self.view, self.chunk)
+        x1 = _batch(signature.x_avals, self.rows)
+        x2 = None if self.columns is None else _batch(signature.x_avals, self.columns)
+        with world(signature.function, self.view.precision):
+            try:
+                return how(kernel, (list(signature.param_avals), x1, x2))
+            except CANNOT as error:
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                raise NotApplicable(
+                    f"{self.algorithm.name} cannot do {signature.function.name}: {reason}"
+                ) from error
+
+
+def _batch(avals: Sequence[ShapeDtypeStruct], n: int) -> list[ShapeDtypeStruct]:
+    return [ShapeDtypeStruct((n, *aval.shape), aval.dtype) for aval in avals]
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A compiled tile: ``(params, x1, x2) -> block``, and the bytes of its temporaries."""
+
+    tile: Tile
+    run: Callable[[Any, Any, Any], Array]
+    temporary_bytes: int
+
+
+class Executables:
+    """Compiled tiles, the least recently used of them dropped past a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: OrderedDict[Tile, Executable] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, tile: Tile) -> bool:
+        return tile in self._held
+
+    def get(self, tile: Tile) -> Executable:
+        """The executable of a tile, compiled where it is missing."""
+        with self._lock:
+            if tile in self._held:
+                self._held.move_to_end(tile)
+                return self._held[tile]
+        executable = _compile(tile)
+        with self._lock:
+            self._held[tile] = executable
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return executable
+
+    def forget(self, function: Function) -> None:
+        """Drop all that was compiled for a function."""
+        with self._lock:
+            for tile in [tile for tile in self._held if tile.view.signature.function is function]:
+                del self._held[tile]
+
+
+def compile_seconds(executables: Executables, tiles: Sequence[Tile]) -> float:
+    """Compile what is missing of some tiles; seconds that it took, 0 where nothing was missing."""
+    missing = [tile for tile in tiles if tile not in executables]
+    if not missing:
+        return 0.0
+    start = time.perf_counter()
+    for tile in missing:
+        executables.get(tile)
+    return time.perf_counter() - start
+
+
+def _compile(tile: Tile) -> Executable:
+    lowered = tile.lowered()
+    with world(tile.view.signature.function, tile.view.precision):
+        compiled = lowered.compile()
+    analysis = compiled.memory_analysis()
+    return Executable(tile, compiled, int(getattr(analysis, "temp_size_in_bytes", 0) or 0))

@@ -1,0 +1,143 @@
+"""A traced program → what it will cost: flops, bytes moved, seconds, bytes of temporaries. Runs nothing.
+
+Own counts over the jaxpr, since a compiler's own figures do not see into loops. Each equation costs the
+larger of its arithmetic and its traffic (a roofline); elementwise equations that a compiler fuses move only
+what they write. The peak is that of a walk that frees each value after its last use.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from app.engine.devices import Rates
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Predicted cost of one run of a program.
+
+    Args:
+        flops: floating-point operations.
+        seconds: on the device that the rates are of.
+        peak_bytes: temporaries and results held at once, arguments apart.
+    """
+
+    flops: float
+    seconds: float
+    peak_bytes: int
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.flops + other.flops, self.seconds + other.seconds, max(self.peak_bytes, other.peak_bytes)
+        )
+
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(self.flops * times, self.seconds * times, self.peak_bytes)
+
+
+NOTHING = Cost(0.0, 0.0, 0)
+
+# Rough flops of one element; what is not named costs one.
+_DEAR = dict.fromkeys(("exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "rsqrt", "sqrt"), 10)
+_VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy_p"})
+_REDUCING = ("reduce_", "argm", "cum", "sort")
+
+
+def cost(program: Any, rates: Rates) -> Cost:
+    """Predict the cost of a closed jaxpr.
+
+    Args:
+        program: from ``jax.make_jaxpr``.
+        rates: of the device.
+    """
+    return _walk(program.jaxpr, rates)
+
+
+def _walk(jaxpr: Any, rates: Rates) -> Cost:
+    last = _last_uses(jaxpr)
+    ending: dict[int, list[Any]] = {}
+    for equation_index, equation in enumerate(jaxpr.eqns):
+        for var in equation.outvars:
+            ending.setdefault(last.get(var, equation_index), []).append(var)
+    flops = seconds = 0.0
+    held = peak = 0
+    for index, equation in enumerate(jaxpr.eqns):
+        inner = _equation(equation, rates)
+        held += sum(_bytes(var.aval) for var in equation.outvars)
+        peak = max(peak, held + inner.peak_bytes)
+        held -= sum(_bytes(var.aval) for var in ending.get(index, ()))
+        flops, seconds = flops + inner.flops, seconds + inner.seconds
+    return Cost(flops, seconds, peak)
+
+
+def _last_uses(jaxpr: Any) -> dict[Any, int]:
+    last: dict[Any, int] = {}
+    for index, equation in enumerate(jaxpr.eqns):
+        last.update((var, index) for var in equation.invars if not isinstance(var, core.Literal))
+    last.update((var, len(jaxpr.eqns)) for var in jaxpr.outvars if not isinstance(var, core.Literal))
+    return last
+
+
+def _equation(equation: Any, rates: Rates) -> Cost:
+    name, params = equation.primitive.name, equation.params
+    bodies = [_jaxpr(body) for body in core.jaxprs_in_params(params)]
+    if bodies:
+        return _call(name, params, bodies, rates)
+    out = sum(_size(var.aval) for var in equation.outvars)
+    written = sum(_bytes(var.aval) for var in equation.outvars)
+    read = sum(_bytes(var.aval) for var in equation.invars)
+    if name == "dot_general":
+        (contracted, _), _ = params["dimension_numbers"]
+        depth = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+        return _roofline(2.0 * out * depth, read + written, rates, rates.flops_per_second, 0)
+    if name == "conv_general_dilated":
+        kernel = equation.invars[1].aval.shape
+        features = kernel[params["dimension_numbers"].rhs_spec[0]]
+        depth = prod(kernel) / features
+        # A convolution by way of its patches holds them, and their gradient reads them again.
+        patches = int(out / features * depth) * equation.outvars[0].aval.dtype.itemsize
+        return _roofline(
+            2.0 * out * depth, read + written + patches, rates, rates.flops_per_second / 2, patches
+        )
+    if name in _VIEWS:
+        return NOTHING
+    if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
+        worked = max(out, sum(_size(var.aval) for var in equation.invars))
+        return _roofline(float(worked), read + written, rates, rates.scalar_flops_per_second, 0)
+    return _roofline(float(out * _DEAR.get(name, 1)), written, rates, rates.scalar_flops_per_second, 0)
+
+
+def _call(name: str, params: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
+    costs = [_walk(body, rates) for body in bodies]
+    if name == "scan":
+        overhead = rates.step_seconds
+        body = costs[0]
+        return Cost(body.flops, body.seconds + overhead, body.peak_bytes) * params["length"]
+    if name == "cond":
+        return max(costs, key=lambda each: each.seconds)
+    # A while loop's number of rounds is not known before it runs: one is counted.
+    return sum(costs, NOTHING)
+
+
+def _roofline(flops: float, moved: float, rates: Rates, flops_per_second: float, extra_bytes: int) -> Cost:
+    return Cost(flops, max(flops / flops_per_second, moved / rates.bytes_per_second), extra_bytes)
+
+
+def _jaxpr(body: Any) -> Any:
+    return getattr(body, "jaxpr", body)
+
+
+def _size(aval: Any) -> int:
+    return prod(getattr(aval, "shape", ()))
+
+
+def _bytes(aval: Any) -> int:
+    dtype = getattr(aval, "dtype", None)
+    if dtype is None:
+        return 0
+    return _size(aval) * (8 if jnp.issubdtype(dtype, jax.dtypes.extended) else dtype.itemsize)

@@ -1,0 +1,70 @@
+"""What one device is and how fast: measured once, by a product, a copy, elementwise work and a small call."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast a device is.
+
+    Args:
+        flops_per_second: of large float32 matrix products.
+        scalar_flops_per_second: of elementwise work that stays in cache.
+        bytes_per_second: read and written by a large copy, together.
+        call_seconds: of one call of a compiled program that does nothing.
+        step_seconds: of one step of a loop inside a program.
+    """
+
+    flops_per_second: float = 1e11
+    scalar_flops_per_second: float = 4e9
+    bytes_per_second: float = 1e10
+    call_seconds: float = 5e-5
+    step_seconds: float = 2e-6
+
+
+def memory_bytes() -> int:
+    """Half of the memory of the default device; of the machine, where the device does not say."""
+    stats = jax.devices()[0].memory_stats() or {}
+    limit = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(limit) // 2
+
+
+@cache
+def rates() -> Rates:
+    """Measure the default device, the first time; afterwards the same value. Takes about 0.2 s."""
+    side, length = 1024, 1 << 23
+    square, line = jnp.ones((side, side), jnp.float32), jnp.ones(length, jnp.float32)
+    short, steps = jnp.ones(1 << 12, jnp.float32), 2_000
+    product = _best(lambda a: jnp.dot(a, a, precision="highest"), square)
+    copy = _best(lambda a: a + 1, line)
+    call = _best(lambda a: a[:8] + 1, short)
+    loop = _best(lambda a: lax.scan(lambda c, _: (c[::-1], None), a[:8], length=steps)[0], short)
+    rounds = 200
+    work = _best(lambda a: lax.fori_loop(0, rounds, lambda _, c: c * 1.0001 + 1, a), short)
+    return Rates(
+        flops_per_second=2 * side**3 / product,
+        scalar_flops_per_second=2 * rounds * short.size / max(work - call, 1e-7),
+        bytes_per_second=2 * 4 * length / copy,
+        call_seconds=call,
+        step_seconds=max(loop - call, 1e-7) / steps,
+    )
+
+
+def _best(function: Callable[[Any], Any], argument: Any) -> float:
+    compiled = jax.jit(function).lower(argument).compile()
+    compiled(argument).block_until_ready()
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        compiled(argument).block_until_ready()
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,0 +1,195 @@
+"""The engine as one value: it owns what was compiled, what lies on the device, and what was priced.
+
+Usable as a library: no event loop, no HTTP, no files. Methods that run on the device, and those that may
+compile, say so; who calls them decides on which thread.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+
+from app.engine import devices
+from app.engine.algorithms import ALGORITHMS
+from app.engine.compiled import Executables, Tile, compile_seconds
+from app.engine.examples import example
+from app.engine.execute import execute
+from app.engine.inspection import report_card
+from app.engine.planner import Budget, Plan, Planner
+from app.engine.problem import Precision, Problem, problem
+from app.engine.residency import Residency
+from app.engine.signature import Signature, signature
+from app.engine.view import View
+from app.errors import AnswerTooLarge, NotApplicable
+from app.function import Function
+from app.specs import Block
+
+_PLANS = 1024
+
+
+class Engine:
+    """Plans, compiles and computes matrices of functions.
+
+    Args:
+        memory_bytes: what one computation may use; half of the device's memory by default.
+        block_seconds: predicted seconds of one block.
+        executables: compiled programs that are kept, at most.
+        max_answer_bytes: the largest matrix that is answered.
+    """
+
+    def __init__(
+        self,
+        memory_bytes: int | None = None,
+        block_seconds: float = 0.1,
+        executables: int = 256,
+        max_answer_bytes: int = 1 << 30,
+    ) -> None:
+        self.memory_bytes = memory_bytes or devices.memory_bytes()
+        self.block_seconds = block_seconds
+        self.max_answer_bytes = max_answer_bytes
+        self.device_kind = jax.devices()[0].device_kind
+        self.executables = Executables(executables)
+        self._residency = Residency()
+        self._planner = Planner(devices.rates)
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._reports: dict[Function, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def calibrate(self) -> None:
+        """Measure the device. Runs on the device, about 0.2 s, once for each process."""
+        devices.rates()
+
+    def signature(self, function: Function) -> Signature:
+        """The shapes of a function; traces it the first time."""
+        return signature(function)
+
+    def problem(
+        self,
+        function: Function,
+        arrays: Mapping[str, np.ndarray],
+        weak: frozenset[str] = frozenset(),
+        *,
+        wrt: str | None = None,
+        precision: Precision = "highest",
+    ) -> Problem:
+        """Check and cast named arrays for a function. Raises ``SpecMismatch``."""
+        return problem(signature(function), arrays, weak, wrt=wrt, precision=precision)
+
+    def example(
+        self, function: Function, n1: int | None = None, n2: int | None = None, seed: int = 0
+    ) -> tuple[Any, Any]:
+        """Inputs to try a function with, as trees of NumPy arrays."""
+        return example(signature(function), n1, n2, seed)
+
+    def plan(self, problem: Problem, algorithm: str = "auto") -> Plan:
+        """Plan a problem. May trace and lower, the first time for each shape.
+
+        Raises:
+            NotApplicable: where the named algorithm, or none, can do it within the budget.
+            AnswerTooLarge: where the matrix would be larger than is answered.
+        """
+        _check_name(algorithm)
+        needed = prod(problem.sizes) * problem.view.itemsize
+        if needed > self.max_answer_bytes:
+            raise AnswerTooLarge(
+                f"the matrix {list(problem.shape)} needs {needed} bytes; "
+                f"{self.max_answer_bytes} are allowed: ask for fewer examples at a time",
+                needed_bytes=needed,
+                allowed_bytes=self.max_answer_bytes,
+            )
+        n2 = None if problem.symmetric else problem.n2
+        plan = self._plan(problem.view, problem.wrt, problem.n1, n2, algorithm, self.memory_bytes)
+        if plan.chosen is None:
+            raise _refusal(plan, algorithm)
+        return plan
+
+    def explain(
+        self,
+        function: Function,
+        n1: int,
+        n2: int | None = None,
+        *,
+        wrt: str | None = None,
+        algorithm: str = "auto",
+        precision: Precision = "highest",
+        memory_bytes: int | None = None,
+    ) -> Plan:
+        """Plan without arrays: what would be chosen, what each algorithm would cost, and why not the others.
+
+        Raises:
+            SpecMismatch: for a wrt that names nothing.
+            NotApplicable: for a name that is no algorithm.
+        """
+        _check_name(algorithm)
+        shapes = signature(function)
+        wrt = wrt or function.wrt
+        view = View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)
+        return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
+
+    def prepare(self, plan: Plan) -> float:
+        """Compile what a plan needs; seconds that it took, 0 where nothing was missing."""
+        return compile_seconds(self.executables, plan.tiles)
+
+    def execute(self, plan: Plan, problem: Problem) -> Iterator[Block]:
+        """Compute a plan block by block, one ahead. Runs on the device, and where it is pulled."""
+        params = self._residency.parameters(problem.signature)
+        return execute(plan, problem, self.executables, params, self._observe)
+
+    def inspect(self, function: Function) -> dict[str, Any]:
+        """The report card of a function, made the first time. Runs on the device."""
+        if function not in self._reports:
+            shapes = signature(function)
+            self._reports[function] = report_card(shapes, self._residency.parameters(shapes), self._planner)
+        return self._reports[function]
+
+    def report(self, function: Function) -> dict[str, Any]:
+        """The report card if it was made, else an empty one."""
+        return self._reports.get(function, {})
+
+    def forget(self, function: Function) -> None:
+        """Drop all that is held for a function."""
+        self.executables.forget(function)
+        self._residency.forget(function)
+        self._planner.forget(function)
+        self._reports.pop(function, None)
+        with self._lock:
+            self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
+
+    def _plan(self, view: View, wrt: str, n1: int, n2: int | None, algorithm: str, memory_bytes: int) -> Plan:
+        key = (view, wrt, n1, n2, algorithm, memory_bytes)
+        plan = self._plans.get(key)
+        if plan is None:
+            held = self._residency.held_bytes
+            budget = Budget(max(1, memory_bytes - held), self.block_seconds)
+            plan = self._planner.plan(view, wrt, n1, n2, budget, algorithm)
+            with self._lock:
+                if len(self._plans) >= _PLANS:
+                    self._plans.clear()
+                self._plans[key] = plan
+        return plan
+
+    def _observe(self, tile: Tile, seconds: float) -> None:
+        if seconds > 2 * self.block_seconds:
+            self._planner.observe(tile, seconds, self.block_seconds)
+            function = tile.view.signature.function
+            with self._lock:
+                self._plans = {k: plan for k, plan in self._plans.items() if plan.function is not function}
+
+
+def _check_name(algorithm: str) -> None:
+    names = [each.name for each in ALGORITHMS]
+    if algorithm not in ("auto", *names):
+        raise NotApplicable(f"algorithm {algorithm!r} is not known; expected auto, {', '.join(names)}")
+
+
+def _refusal(plan: Plan, algorithm: str) -> NotApplicable:
+    reasons = {each.algorithm: each.refused for each in plan.candidates if each.refused}
+    if algorithm != "auto":
+        return NotApplicable(f"{reasons[algorithm]}; ask for auto, or another algorithm")
+    return NotApplicable(
+        "no algorithm can do this: " + "; ".join(reasons.values()),
+        reasons=reasons,
+    )

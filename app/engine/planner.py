@@ -1,0 +1,256 @@
+"""(view, n1, n2, budgets) → ``Plan``: the cheapest algorithm and tiling that fit, and the reasons.
+
+Two budgets cut blocks: bytes, and predicted seconds. Predictions are counted over each kernel's own jaxpr.
+Nothing runs here but the measuring of the device, once.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.engine.algorithms import ALGORITHMS, Algorithm
+from app.engine.compiled import Tile
+from app.engine.costs import NOTHING, Cost, cost
+from app.engine.devices import Rates
+from app.engine.tiling import Tiling, bucket_above, smaller, tiling
+from app.engine.view import View
+from app.errors import NotApplicable
+from app.function import Function
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one algorithm would cost, or why it cannot be used.
+
+    Args:
+        algorithm: its name.
+        seconds: predicted, of all blocks.
+        bytes: predicted, held at once.
+        flops: predicted, of all blocks.
+        refused: the reason, or empty.
+    """
+
+    algorithm: str
+    seconds: float = 0.0
+    bytes: int = 0
+    flops: float = 0.0
+    refused: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``POST /plan`` answers it."""
+        if self.refused:
+            return {"algorithm": self.algorithm, "refused": self.refused}
+        return {
+            "algorithm": self.algorithm,
+            "seconds": self.seconds,
+            "bytes": self.bytes,
+            "flops": self.flops,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """An algorithm, a tiling, the predicted cost, and the reasons.
+
+    Args:
+        view: the function seen from its variable.
+        wrt: the variable, as the request named it.
+        chosen: the candidate that was taken, or None where none fits.
+        tiling: how the matrix is cut; of one example per block where none fits.
+        tile: what is compiled for blocks off the diagonal, or None where there are none.
+        diagonal: what is compiled for blocks on the diagonal of a symmetric answer, or None.
+        candidates: every algorithm, with its cost or the reason against it.
+    """
+
+    view: View
+    wrt: str
+    chosen: Candidate | None
+    tiling: Tiling
+    tile: Tile | None
+    diagonal: Tile | None
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def function(self) -> Function:
+        """The function."""
+        return self.view.signature.function
+
+    @property
+    def algorithm(self) -> str | None:
+        """Name of the algorithm, never ``auto``; None where none fits."""
+        return self.chosen.algorithm if self.chosen else None
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks that are computed."""
+        return self.tiling.diagonal + self.tiling.others
+
+    @property
+    def seconds(self) -> float:
+        """Predicted seconds of all blocks."""
+        return self.chosen.seconds if self.chosen else 0.0
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """What has to be compiled."""
+        return tuple(tile for tile in (self.diagonal, self.tile) if tile is not None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``POST /plan`` answers it."""
+        return {
+            "function": self.function.name,
+            "version": self.function.version,
+            "wrt": self.wrt,
+            "n1": self.tiling.n1,
+            "n2": self.tiling.n2,
+            "k": self.view.k,
+            "p": self.view.p,
+            "algorithm": self.algorithm,
+            "block": [self.tiling.rows, self.tiling.columns],
+            "blocks": self.blocks if self.chosen else 0,
+            "algorithms": [candidate.as_dict() for candidate in self.candidates],
+        }
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one computation may use.
+
+    Args:
+        memory_bytes: temporaries and blocks held at once.
+        block_seconds: predicted seconds of one block.
+    """
+
+    memory_bytes: int
+    block_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    candidate: Candidate
+    tiling: Tiling
+    tile: Tile | None
+    diagonal: Tile | None
+
+
+class Planner:
+    """Prices algorithms and chooses; remembers prices, and what ran slower than was predicted."""
+
+    def __init__(self, rates: Callable[[], Rates]) -> None:
+        self._rates = rates
+        self._prices: dict[Function, dict[Tile, Cost]] = {}
+        self._reasons: dict[Function, dict[tuple[View, str], str]] = {}
+        self._slower: dict[tuple[View, str], float] = {}
+        self._lock = threading.RLock()
+
+    def plan(
+        self, view: View, wrt: str, n1: int, n2: int | None, budget: Budget, algorithm: str = "auto"
+    ) -> Plan:
+        """Choose the cheapest algorithm that fits, or price the one that is named.
+
+        Args:
+            view: the function seen from its variable.
+            wrt: as the request named it.
+            n1: examples of x1.
+            n2: examples of x2, or None where x2 = x1.
+            budget: what may be used.
+            algorithm: ``auto``, or a name.
+        """
+        with self._lock:
+            fits = {each.name: self._fit(each, view, n1, n2, budget) for each in ALGORITHMS}
+        candidates = tuple(fit if isinstance(fit, Candidate) else fit.candidate for fit in fits.values())
+        usable = [fit for fit in fits.values() if isinstance(fit, _Fit)]
+        allowed = [fit for fit in usable if algorithm in ("auto", fit.candidate.algorithm)]
+        if not allowed:
+            single = Tiling(n1, n2 or n1, 1, 1, n2 is None)
+            return Plan(view, wrt, None, single, None, None, candidates)
+        best = min(allowed, key=lambda fit: fit.candidate.seconds)
+        return Plan(view, wrt, best.candidate, best.tiling, best.tile, best.diagonal, candidates)
+
+    def applies(self, algorithm: Algorithm, view: View) -> str:
+        """Why an algorithm cannot do a function, found by lowering it; empty if it can."""
+        reasons = self._reasons.setdefault(view.signature.function, {})
+        key = (view, algorithm.name)
+        if key not in reasons:
+            try:
+                Tile(view, algorithm, 1, 1, 1).lowered()
+                reasons[key] = ""
+            except NotApplicable as error:
+                reasons[key] = error.detail
+        return reasons[key]
+
+    def observe(self, tile: Tile, seconds: float, block_seconds: float) -> None:
+        """Take in what a block took: one of more than twice the budget is cut smaller next time."""
+        if seconds <= 2 * block_seconds:
+            return
+        with self._lock:
+            predicted = self._price(tile).seconds
+            key = (tile.view, tile.algorithm.name)
+            self._slower[key] = max(self._slower.get(key, 1.0), seconds / max(predicted, 1e-6))
+
+    def forget(self, function: Function) -> None:
+        """Drop what is remembered of a function."""
+        with self._lock:
+            self._prices.pop(function, None)
+            self._reasons.pop(function, None)
+            for key in [key for key in self._slower if key[0].signature.function is function]:
+                del self._slower[key]
+
+    def _fit(
+        self, algorithm: Algorithm, view: View, n1: int, n2: int | None, budget: Budget
+    ) -> _Fit | Candidate:
+        """The largest blocks of an algorithm that fit both budgets, or the reason against it."""
+        if reason := self.applies(algorithm, view):
+            return Candidate(algorithm.name, refused=reason)
+        slower = self._slower.get((view, algorithm.name), 1.0)
+        rows, columns = bucket_above(n1), bucket_above(n2 or n1)
+        best: _Fit | None = None
+        while True:
+            cut = tiling(n1, n2 or n1, rows, columns, n2 is None)
+            fit, worst = self._priced(algorithm, view, cut, budget.memory_bytes)
+            over = worst.peak_bytes / budget.memory_bytes
+            slow = worst.seconds * slower / budget.block_seconds
+            smallest = cut.rows == cut.columns == 1
+            if over <= 1 and (slow <= 1 or smallest):
+                if best is not None and fit.candidate.seconds >= best.candidate.seconds:
+                    return best
+                best = fit
+                # A symmetric answer in one block computes both triangles: more blocks may be less work.
+                if not cut.symmetric or smallest or cut.down >= 4:
+                    return best
+                rows, columns = smaller(cut.rows, cut.columns, 4.0)
+            elif best is not None:
+                return best
+            elif smallest:
+                return Candidate(algorithm.name, refused=_too_large(algorithm, worst, budget))
+            else:
+                rows, columns = smaller(cut.rows, cut.columns, max(over, slow, 1.01))
+
+    def _priced(self, algorithm: Algorithm, view: View, cut: Tiling, memory_bytes: int) -> tuple[_Fit, Cost]:
+        chunk = algorithm.chunk(view, cut.rows, cut.columns, memory_bytes)
+        tile = Tile(view, algorithm, cut.rows, cut.columns, chunk) if cut.others else None
+        diagonal = Tile(view, algorithm, cut.rows, None, chunk) if cut.diagonal else None
+        each = [(diagonal, cut.diagonal), (tile, cut.others)]
+        prices = [(self._price(one), times) for one, times in each if one is not None]
+        total, worst = NOTHING, NOTHING
+        for price, times in prices:
+            total += price * times
+            worst = max(worst, price, key=lambda one: (one.peak_bytes, one.seconds))
+        slowest = max(price.seconds for price, _ in prices)
+        seconds = total.seconds + self._rates().call_seconds * (cut.diagonal + cut.others)
+        candidate = Candidate(algorithm.name, seconds, total.peak_bytes, total.flops)
+        return _Fit(candidate, cut, tile, diagonal), Cost(worst.flops, slowest, worst.peak_bytes)
+
+    def _price(self, tile: Tile) -> Cost:
+        prices = self._prices.setdefault(tile.view.signature.function, {})
+        if tile not in prices:
+            prices[tile] = cost(tile.traced(), self._rates())
+        return prices[tile]
+
+
+def _too_large(algorithm: Algorithm, worst: Cost, budget: Budget) -> str:
+    return (
+        f"{algorithm.name} needs {worst.peak_bytes} bytes for its smallest block; "
+        f"{budget.memory_bytes} are allowed"
+    )

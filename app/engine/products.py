@@ -1,0 +1,73 @@
+"""Products of Jacobian rows, and the mirror that makes K(x, x) symmetric to the last bit."""
+
+from math import prod
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from app.engine.view import Arrays
+
+# Rows of one strip of a symmetric product: wide enough for a matrix product to run at its peak.
+_STRIP = 256
+
+
+def contract(rows1: Arrays, rows2: Arrays, dtype: str, precision: str) -> Array:
+    """Contract rows of two Jacobians over the variable: Σ over leaves of J1 J2ᵀ.
+
+    Args:
+        rows1: leaves ``[n1, k1, *leaf]``.
+        rows2: leaves ``[n2, k2, *leaf]``.
+        dtype: of the products and their sum.
+        precision: of the products.
+
+    Returns:
+        ``[n1, k1, n2, k2]``.
+    """
+    heads = (*rows1[0].shape[:2], *rows2[0].shape[:2])
+    total = sum(
+        _product(_flat(leaf1), _flat(leaf2), dtype, precision)
+        for leaf1, leaf2 in zip(rows1, rows2, strict=True)
+    )
+    return jnp.asarray(total).reshape(heads)
+
+
+def contract_symmetric(rows: Arrays, dtype: str, precision: str) -> Array:
+    """``contract(rows, rows)``, exactly symmetric, with the strips below the diagonal mirrored, not computed.
+
+    Args:
+        rows: leaves ``[n, k, *leaf]``.
+
+    Returns:
+        ``[n, k, n, k]``.
+    """
+    n, k = rows[0].shape[:2]
+    flat, m = [_flat(leaf) for leaf in rows], n * k
+    strips = []
+    for start in range(0, m, _STRIP):
+        stop = min(start + _STRIP, m)
+        strip = sum(_product(leaf[start:stop], leaf[start:], dtype, precision) for leaf in flat)
+        strips.append(jnp.pad(jnp.asarray(strip), ((0, 0), (start, 0))))
+    return mirror(jnp.concatenate(strips).reshape(n, k, n, k))
+
+
+def mirror(block: Array) -> Array:
+    """The upper triangle of ``[n, k, n, k]``, mirrored: symmetric to the last bit."""
+    m = prod(block.shape[:2])
+    square = block.reshape(m, m)
+    row, column = jnp.arange(m)[:, None], jnp.arange(m)[None, :]
+    return jnp.where(row <= column, square, square.T).reshape(block.shape)
+
+
+def _flat(rows: Array) -> Array:
+    """``[n, k, *leaf]`` as ``[n k, size]``."""
+    return rows.reshape(prod(rows.shape[:2]), prod(rows.shape[2:]))
+
+
+def _product(left: Array, right: Array, dtype: str, precision: str) -> Array:
+    return lax.dot_general(
+        left,
+        right,
+        (((1,), (1,)), ((), ())),
+        precision=lax.Precision(precision),
+        preferred_element_type=jnp.dtype(dtype),
+    )

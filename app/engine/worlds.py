@@ -1,0 +1,23 @@
+"""The one place where float64 is turned on: a function's world. Must not know what runs inside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+
+from app.function import Function
+
+
+@contextmanager
+def world(function: Function, precision: str = "highest") -> Iterator[None]:
+    """Enter the world that a function lives in: its width of floats, and the precision of its products.
+
+    Loading parameters, tracing, lowering, transfers and running all happen inside. Entered for float32
+    functions too, so that a process in which somebody turned float64 on serves the same numbers.
+
+    Args:
+        function: its ``x64`` decides.
+        precision: of matrix products that do not say themselves: ``highest``, ``high`` or ``default``.
+    """
+    with jax.enable_x64(function.x64), jax.default_matmul_precision(precision):
+        yield
