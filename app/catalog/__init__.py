@@ -1,0 +1,5 @@
+"""registry/ → ``Function`` values by name, with their versions. Fails at start and not at request."""
+
+from app.catalog.catalog import Catalog, Reloaded
+
+__all__ = ["Catalog", "Reloaded"]
