@@ -1,0 +1,69 @@
+"""Every metric: its name, help, unit and buckets, in one place. Knows neither engine nor wire.
+
+Labels are bounded: routes are templates, functions are those of the registry, and anything else is
+``unknown``, so that made-up names cannot fill the memory.
+"""
+
+from collections.abc import Collection
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+UNKNOWN = "unknown"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+BYTES = tuple(float(1 << power) for power in range(8, 33, 4))
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+
+class Metrics:
+    """The metrics of one service, in a registry of their own."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "jjt_request_seconds",
+            "Seconds from a request's head to the last byte of its answer.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge("jjt_requests_in_flight", "Requests being answered now.", registry=registry)
+        self.answers = Counter(
+            "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
+        )
+        self.stage_seconds = Histogram(
+            "jjt_stage_seconds",
+            "Seconds that an answer spent in a stage: decode, queue, compile, compute, encode.",
+            ("stage", "function"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.body_bytes = Histogram(
+            "jjt_body_bytes", "Bytes of the bodies of POST /jjt.", buckets=BYTES, registry=registry
+        )
+        self.answer_bytes = Histogram(
+            "jjt_answer_bytes", "Bytes of the answers of POST /jjt.", buckets=BYTES, registry=registry
+        )
+        self.blocks = Counter("jjt_blocks", "Blocks computed on the device.", registry=registry)
+        self.compiles = Counter(
+            "jjt_compiles", "Problems that had to wait for a compiler.", registry=registry
+        )
+        self.ready = Gauge("jjt_ready", "1 when the service is ready, else 0.", registry=registry)
+        self.functions = Gauge("jjt_functions", "Functions in the registry.", registry=registry)
+        self.failed_files = Gauge(
+            "jjt_failed_files", "Files of the registry that failed in the last reload.", registry=registry
+        )
+
+    def text(self) -> bytes:
+        """All values in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+def bounded(name: str, known: Collection[str]) -> str:
+    """A name as a label: itself if it is known, else ``unknown``."""
+    return name if name in known else UNKNOWN
