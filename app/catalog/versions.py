@@ -5,7 +5,6 @@ Versions are kept by the state of the file, so that a start does not hash gigaby
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from app.catalog.kept import Kept
 from app.engine.signature import signature
 from app.function import Function
 
@@ -41,41 +41,26 @@ def state_of(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 class Versions:
-    """Versions of functions, kept in a file between starts where there is a folder for it."""
+    """Versions of functions, kept between starts by the state of their files.
+
+    Args:
+        data: folder for what is kept, or None.
+    """
 
     def __init__(self, data: Path | None) -> None:
-        self._file = data / "versions.json" if data else None
-        self._kept: dict[str, str] = {}
-        if self._file:
-            try:
-                kept = json.loads(self._file.read_text())
-                self._kept = kept if isinstance(kept, dict) else {}
-            except (OSError, ValueError):
-                self._kept = {}
+        self._kept = Kept(data / "versions.json" if data else None)
 
     def versioned(self, function: Function, path: Path) -> Function:
         """The function with its version: the declared one, or the one that its bytes make."""
         if function.version:
             return function
-        key = hashlib.sha256(
-            repr((str(path.resolve()), function.name, state_of(path), jax.__version__)).encode()
-        ).hexdigest()
-        if key not in self._kept:
-            self._kept[key] = _digest(function, path)
-            self._keep()
-        return replace(function, version=self._kept[key])
-
-    def _keep(self) -> None:
-        if not self._file:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._file.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps(self._kept))
-            draft.replace(self._file)
-        except OSError:
-            # A read-only file system costs a hash at each start, nothing else.
-            return
+        state = repr((str(path.resolve()), function.name, state_of(path), jax.__version__))
+        key = hashlib.sha256(state.encode()).hexdigest()
+        version = self._kept.get(key)
+        if not isinstance(version, str):
+            version = _digest(function, path)
+            self._kept.put(key, version)
+        return replace(function, version=version)
 
 
 def _digest(function: Function, path: Path) -> str:

@@ -51,6 +51,7 @@ class Engine:
         self.block_seconds = block_seconds
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
+        self.environment = f"{self.device_kind}, JAX {jax.__version__}"
         self.executables = Executables(executables)
         self._residency = Residency()
         self._planner = Planner(devices.rates)
@@ -148,6 +149,10 @@ class Engine:
     def report(self, function: Function) -> dict[str, Any]:
         """The report card if it was made, else an empty one."""
         return self._reports.get(function, {})
+
+    def adopt(self, function: Function, card: dict[str, Any]) -> None:
+        """Take a report card that was made earlier for the same version, device kind and JAX."""
+        self._reports[function] = card
 
     def forget(self, function: Function) -> None:
         """Drop all that is held for a function."""

@@ -1,0 +1,130 @@
+"""The house: the parts that live as long as the service; what starts them, keeps them fresh and ends them.
+
+The start is two steps. Files that do not load stop it, before anything listens. Calibration and report
+cards are made behind the open door, and ``/readyz`` says what is still missing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from fastapi import Request
+
+from app.api.freshness import stale
+from app.catalog import Catalog, Kept
+from app.engine import Engine
+from app.errors import ComputeFailed, NotReady
+from app.function import Function
+from app.metrics import Metrics
+from app.scheduler import Scheduler
+from app.settings import Settings
+
+CLOSE_SECONDS = 2.0
+log = structlog.get_logger()
+
+
+class House:
+    """Everything that routes need.
+
+    Args:
+        settings: of the team that hosts the service.
+        announce: called once, when the service is ready.
+
+    Raises:
+        LoadError: for the first file of the registry that does not load.
+    """
+
+    def __init__(self, settings: Settings, announce: Callable[["House"], None] | None = None) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.catalog = Catalog(settings.registry, settings.data)
+        self.catalog.load()
+        self.engine = Engine(
+            memory_bytes=settings.memory_bytes,
+            block_seconds=settings.block_seconds,
+            executables=settings.executables,
+            max_answer_bytes=settings.max_answer_bytes,
+        )
+        self.scheduler = Scheduler(self.engine, self.metrics)
+        self._cards = Kept(settings.data / "cards.json")
+        self.closed_in_time = True
+        self._announce = announce
+        self._calibration = "the device is not calibrated yet"
+        self._without_card = set(self.catalog.functions)
+        self.metrics.functions.set(len(self.catalog.functions))
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the service is not ready; empty when it is."""
+        cards = [f"the report card of {name} is not made yet" for name in sorted(self._without_card)]
+        return [self._calibration, *cards] if self._calibration else cards
+
+    def require_ready(self) -> None:
+        """Refuse a request while the service is starting.
+
+        Raises:
+            NotReady: with the reasons.
+        """
+        if self.reasons:
+            detail = f"the service is starting: {self.reasons[0]}; try again when /readyz answers 200"
+            raise NotReady(detail, reasons=self.reasons)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Warm up and keep fresh, in the background, while the service runs; then close the lanes."""
+        tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._keep_fresh())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.closed_in_time = await asyncio.to_thread(self.scheduler.close, CLOSE_SECONDS)
+
+    async def _warm_up(self) -> None:
+        try:
+            await self.scheduler.on_device(self.engine.calibrate)
+        except ComputeFailed:
+            self._calibration = "the device could not be calibrated; the log says why"
+            return
+        self._calibration = ""
+        for function in list(self.catalog.functions.values()):
+            await self._make_card(function)
+        self.metrics.ready.set(1)
+        log.info("ready", functions=sorted(self.catalog.functions))
+        if self._announce:
+            self._announce(self)
+
+    async def _make_card(self, function: Function) -> None:
+        key = f"{function.name}@{function.version} {self.engine.environment}"
+        if card := self._cards.get(key):
+            self.engine.adopt(function, card)
+        else:
+            with suppress(ComputeFailed):  # the log has the traceback; the function serves without a card
+                self._cards.put(key, await self.scheduler.on_device(self.engine.inspect, function))
+        self._without_card.discard(function.name)
+
+    async def _keep_fresh(self) -> None:
+        async for _ in stale(self.settings.registry, watch=self.settings.reload):
+            await self._reload()
+
+    async def _reload(self) -> None:
+        before = dict(self.catalog.functions)
+        reloaded = await self.scheduler.on_compiler(self.catalog.reload)
+        for name, function in before.items():
+            if self.catalog.functions.get(name) is not function:
+                await self.scheduler.on_device(self.engine.forget, function)
+        for function in reloaded.changed:
+            await self._make_card(function)
+        for failure in self.catalog.failed:
+            log.error("file of the registry failed", file=str(failure.path), reason=failure.reason)
+        self.metrics.functions.set(len(self.catalog.functions))
+        self.metrics.failed_files.set(len(self.catalog.failed))
+        changed, removed = ([item.name for item in some] for some in (reloaded.changed, reloaded.removed))
+        log.info("registry reloaded", changed=changed, removed=removed, failed=len(self.catalog.failed))
+
+
+def house_of(request: Request) -> House:
+    """The house in which a request is answered; routes depend on it."""
+    return request.app.state.house

@@ -1,0 +1,95 @@
+"""``/openapi.json``: made from the tables of formats, of options and of failures, so that it stays true."""
+
+from collections import defaultdict
+from typing import Any
+
+from fastapi import FastAPI
+
+from app import errors
+from app.api.failures import MEDIA_TYPE, STATUS
+from app.api.models import Problem
+from app.wire import CODECS, OPTIONS
+
+PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+JJT_FAILURES = (
+    errors.DecodeError,
+    errors.UnknownFunction,
+    errors.UnknownVersion,
+    errors.NotAcceptable,
+    errors.BodyTooLarge,
+    errors.UnknownFormat,
+    errors.SpecMismatch,
+    errors.NotApplicable,
+    errors.AnswerTooLarge,
+    errors.NotReady,
+    errors.DeadlinePassed,
+)
+JJT_HEADERS = {
+    "JJT-Function": "name@version of the function that was used",
+    "JJT-Algorithm": "the algorithm that was used, never auto",
+    "JJT-Non-Finite": "number of entries that are NaN or infinite",
+    "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, encode",
+}
+
+
+def failing(*kinds: type[errors.JJTError]) -> dict[int | str, dict[str, Any]]:
+    """Document the failures of a route; those of every route (431 and 500) are added."""
+    codes: dict[int, list[str]] = defaultdict(list)
+    for kind in (*kinds, errors.ComputeFailed):
+        codes[STATUS[kind]].append(f"`{kind.code}`: {(kind.__doc__ or '').strip()}")
+    codes[431].append("`headers_too_large`: The target and the headers are over `max_header_bytes`.")
+    return {
+        status: {"description": "\n\n".join(lines), "content": PROBLEM} for status, lines in codes.items()
+    }
+
+
+def jjt_operation() -> dict[str, Any]:
+    """What ``POST /jjt`` takes and answers, as arguments of its route."""
+    writes = {
+        codec.media_type: {"schema": dict(codec.answer_schema)} for codec in CODECS.values() if codec.writes
+    }
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in JJT_HEADERS.items()
+    }
+    done = {"description": "the matrix", "content": writes, "headers": headers}
+    return {
+        "responses": {200: done, **failing(*JJT_FAILURES)},
+        "openapi_extra": {
+            "parameters": [_parameter(name, option) for name, option in OPTIONS.items()],
+            "requestBody": {"required": True, "content": _reads()},
+        },
+    }
+
+
+def describe(app: FastAPI) -> None:
+    """Complete what the framework generates: the Problem schema, and no 422 that is never answered."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for path in document["paths"].values():
+            for operation in path.values():
+                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                    del operation["responses"]["422"]
+        return document
+
+    app.openapi = openapi
+
+
+def _parameter(name: str, option: Any) -> dict[str, Any]:
+    schema, description = dict(option.schema), option.description
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def _reads() -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for codec in CODECS.values():
+        if codec.reads:
+            content[codec.media_type] = {"schema": dict(codec.schema)}
+            if codec.example is not None:
+                content[codec.media_type]["example"] = codec.example
+    return content

@@ -1,0 +1,114 @@
+"""The registry is read again when files change; what fails keeps its old version, and is named."""
+
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from app.api import create_app
+from app.errors import LoadError
+from tests.api.conftest import opened, settings_for
+from tests.api.test_jjt import BODY
+
+pytestmark = pytest.mark.anyio
+
+DOUBLE = """
+from app import ArraySpec, function
+
+@function(x=ArraySpec("float32", (2,)))
+def scaled(params, x):
+    return {factor} * x
+"""
+
+
+async def factor(client: httpx.AsyncClient) -> float:
+    answer = await client.post("/jjt", json={"function": "scaled", "x1": [1, 1]})
+    return answer.json()["matrix"][0][0] ** 0.5
+
+
+async def until(condition, seconds: float = 30) -> None:
+    with anyio.fail_after(seconds):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is in another thread
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["files", "SIGHUP"])
+async def test_a_changed_file_is_served_and_a_broken_one_is_named(tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    file = folder / "scaled.py"
+    file.write_text(DOUBLE.format(factor=2))
+    async with opened(settings_for(folder, reload=how == "files")) as (_, client):
+
+        def write(text: str) -> None:
+            file.write_text(text)
+            if how == "SIGHUP":
+                os.kill(os.getpid(), signal.SIGHUP)
+
+        if how == "files":
+            await anyio.sleep(0.5)  # the watcher needs to have begun
+        assert await factor(client) == pytest.approx(2)
+        etag = (await client.get("/functions")).headers["etag"]
+
+        write(DOUBLE.format(factor=30))
+
+        async def changed() -> bool:
+            return (await client.get("/functions")).headers["etag"] != etag
+
+        await until(changed)
+        assert await factor(client) == pytest.approx(30)
+
+        write("this is not Python")
+
+        async def named() -> bool:
+            return bool((await client.get("/readyz")).json()["failed"])
+
+        await until(named)
+        ready = await client.get("/readyz")
+        (failed,) = ready.json()["failed"]
+        assert ready.status_code == 200
+        assert failed["file"] == str(file)
+        assert failed["reason"]
+        assert await factor(client) == pytest.approx(30)
+        assert "jjt_failed_files 1.0" in (await client.get("/metrics")).text
+
+        write(DOUBLE.format(factor=4))
+
+        async def healed() -> bool:
+            return not await named()
+
+        await until(healed)
+        assert await factor(client) == pytest.approx(4)
+
+
+async def test_a_function_of_a_new_file_has_a_report_and_one_of_a_file_taken_away_is_gone(
+    tmp_path: Path, registry: Path
+) -> None:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    (folder / "scaled.py").write_text(DOUBLE.format(factor=2))
+    async with opened(settings_for(folder, reload=False)) as (_, client):
+        text = (registry / "two_waves.py").read_text()
+        (folder / "two_waves.py").write_text(text)
+        (folder / "scaled.py").unlink()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+        async def reported() -> bool:
+            answer = await client.get("/functions/two_waves")
+            return answer.status_code == 200 and bool(answer.json()["report"])
+
+        await until(reported)
+        assert (await client.post("/jjt", json=BODY)).status_code == 200
+        gone = await client.get("/functions/scaled")
+        assert (gone.status_code, gone.json()["code"]) == (404, "unknown_function")
+
+
+def test_a_file_that_does_not_load_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no weights here')")
+    with pytest.raises(LoadError) as raised:
+        create_app(settings_for(tmp_path))
+    assert raised.value.path == tmp_path / "broken.py"
+    assert "no weights here" in raised.value.reason
