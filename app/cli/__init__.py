@@ -1,0 +1,193 @@
+"""``jjt``: what is typed becomes settings and calls.
+
+JAX is loaded inside the commands that compute, so that help is quick.
+
+Wrong use ends with one line that says what to do, and exit code 2; a registry that does not load, or a
+computation that fails, with one line and exit code 1.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+import typer.main
+from pydantic import ValidationError
+
+from app.errors import JJTError, RequestError
+from app.settings import Settings
+
+cli = typer.Typer(
+    help="J(x1) J(x2)ᵀ of registered JAX functions: as a service, and from the shell.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command, and exit with its code."""
+    command = typer.main.get_command(cli)
+    try:
+        status = command.main(arguments, prog_name="jjt", standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else "jjt"
+        message = error.format_message().strip().rstrip(".")
+        if message.startswith("Usage:"):  # no command at all: the help is the answer
+            _leave(message, 2)
+        _leave(f"{asked}: {_one_line(message)}; see {asked} --help", 2)
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        _leave(f"jjt: {_one_line(mistakes)}; see jjt serve --help", 2)
+    except JJTError as error:
+        _leave(f"jjt: {_one_line(error.detail)}", 2 if isinstance(error, RequestError) else 1)
+    except OSError as error:
+        _leave(f"jjt: {_one_line(str(error))}", 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("jjt: interrupted", 130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _leave(line: str, status: int) -> NoReturn:
+    typer.echo(line, err=True)
+    sys.exit(status)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _setting(name: str, **more: Any) -> Any:
+    """A flag for a setting, with the meaning, unit and default that the setting declares."""
+    field = Settings.model_fields[name]
+    default = ":".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    shown = "" if default is None else f"default: {default}; "
+    return typer.Option(help=f"{field.description}  [{shown}JJT_{name.upper()}]", show_default=False, **more)
+
+
+def _settings(**flags: Any) -> Settings:
+    return Settings(**{name: value for name, value in flags.items() if value is not None})
+
+
+Registry = Annotated[str | None, _setting("registry")]
+MemoryBytes = Annotated[int | None, _setting("memory_bytes")]
+Name = Annotated[str, typer.Argument(help="function, as name or name@version")]
+Wrt = Annotated[str | None, typer.Option(help="variable of J, such as x or params.head  [default: its own]")]
+Algorithm = Annotated[str, typer.Option(help="auto, or the name of one")]
+Precision = Annotated[Literal["highest", "high", "default"], typer.Option(help="of products on the device")]
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, _setting("host")] = None,
+    port: Annotated[int | None, _setting("port")] = None,
+    registry: Registry = None,
+    data: Annotated[Path | None, _setting("data")] = None,
+    memory_bytes: MemoryBytes = None,
+    block_seconds: Annotated[float | None, _setting("block_seconds")] = None,
+    max_body_bytes: Annotated[int | None, _setting("max_body_bytes")] = None,
+    max_answer_bytes: Annotated[int | None, _setting("max_answer_bytes")] = None,
+    deadline_seconds: Annotated[float | None, _setting("deadline_seconds")] = None,
+    executables: Annotated[int | None, _setting("executables")] = None,
+    reload: Annotated[bool | None, _setting("reload")] = None,
+    log: Annotated[Literal["console", "json"] | None, _setting("log")] = None,
+) -> int:
+    """Start the service."""
+    settings = _settings(
+        host=host,
+        port=port,
+        registry=registry,
+        data=data,
+        memory_bytes=memory_bytes,
+        block_seconds=block_seconds,
+        max_body_bytes=max_body_bytes,
+        max_answer_bytes=max_answer_bytes,
+        deadline_seconds=deadline_seconds,
+        executables=executables,
+        reload=reload,
+        log=log,
+    )
+    from app.cli import serving  # noqa: PLC0415
+
+    return serving.serve(settings)
+
+
+@cli.command()
+def functions(
+    check: Annotated[
+        bool, typer.Option("--check", help="say of each file whether it loads; exit 1 if one does not")
+    ] = False,
+    registry: Registry = None,
+) -> int:
+    """List the functions, or check the files."""
+    from app.cli import listing  # noqa: PLC0415
+
+    settings = _settings(registry=registry)
+    return listing.check(settings) if check else listing.functions(settings)
+
+
+@cli.command()
+def plan(
+    name: Name,
+    n1: Annotated[int, typer.Option(min=1, help="number of examples in x1")] = 1,
+    n2: Annotated[
+        int | None, typer.Option(min=1, help="number of examples in x2  [default: x2 = x1]")
+    ] = None,
+    wrt: Wrt = None,
+    algorithm: Algorithm = "auto",
+    precision: Precision = "highest",
+    memory_bytes: MemoryBytes = None,
+    registry: Registry = None,
+) -> int:
+    """Show what each algorithm would cost, or why not.
+
+    In seconds, bytes of memory and floating-point operations; exits 1 where no algorithm fits.
+    """
+    from app.cli import listing  # noqa: PLC0415
+
+    settings = _settings(registry=registry, memory_bytes=memory_bytes)
+    return listing.plan(settings, name, n1, n2, wrt=wrt, algorithm=algorithm, precision=precision)
+
+
+@cli.command()
+def run(
+    name: Name,
+    x1: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".npy, or .npz for a tree")],
+    x2: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="the same; left out: x2 = x1")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help=".npy file to write")] = Path("k.npy"),
+    wrt: Wrt = None,
+    algorithm: Algorithm = "auto",
+    precision: Precision = "highest",
+    memory_bytes: MemoryBytes = None,
+    registry: Registry = None,
+) -> int:
+    """Compute one matrix into a file, without a server."""
+    from app.cli import running  # noqa: PLC0415
+
+    settings = _settings(registry=registry, memory_bytes=memory_bytes)
+    files = {"x1": x1} if x2 is None else {"x1": x1, "x2": x2}
+    return running.run(settings, name, files, output, wrt=wrt, algorithm=algorithm, precision=precision)
+
+
+@cli.command()
+def demo(registry: Registry = None) -> int:
+    """Show one answer, and where its time went.
+
+    Starts a server on a free port, posts its first example, and stops the server.
+    """
+    from app.cli import demonstration  # noqa: PLC0415
+
+    return demonstration.demo(registry)
+
+
+@cli.command()
+def version() -> None:
+    """Print the versions of the service, of Python and of JAX."""
+    import platform  # noqa: PLC0415
+    from importlib.metadata import version as version_of  # noqa: PLC0415
+
+    typer.echo(f"jjt {version_of('jjt')}, Python {platform.python_version()}, JAX {version_of('jax')}")

@@ -1,0 +1,90 @@
+"""``jjt serve``: a socket, an application, Uvicorn between them, and an end in good order."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from importlib.metadata import version
+
+import typer
+import uvicorn
+
+from app.api import create_app
+from app.api.house import House
+from app.api.logs import configure
+from app.settings import Settings
+
+GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
+FIRST = "sqrt_mean"
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        0, the exit code of a service that was asked to end.
+
+    Raises:
+        LoadError: if a file of the registry does not load.
+        OSError: if the address cannot be had.
+    """
+    configure(settings.log)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _bound(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
+        app = create_app(settings, announce=lambda house: _welcome(house, port))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        # Uvicorn raises the signal again when it has finished, to end the process as the signal would.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[listener])
+    if not app.state.house.closed_in_time:
+        _abandon()
+    return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise OSError(f"{host}:{port}: {reason}; choose another with --port, or --port 0") from None
+    return listener
+
+
+def _welcome(house: House, port: int) -> None:
+    host = house.settings.host
+    shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::", "::1"} else host  # noqa: S104
+    names = sorted(house.catalog.functions)
+    typer.echo(f"jjt {version('jjt')} is ready on http://{shown}:{port} with")
+    for name in names:
+        typer.echo(f"  {name:24} {house.catalog.functions[name].doc}")
+    if names:
+        first = FIRST if FIRST in names else names[0]
+        here = f"{shown}:{port}"
+        typer.echo(f"try\n  curl -s {here}/functions/{first}/example | curl -s {here}/jjt --json @-")
+    sys.stdout.flush()
+
+
+def _abandon() -> None:
+    """End a process whose lanes are inside calls that nothing can stop, such as a long compilation."""
+    logging.getLogger(__name__).warning("ended while a computation was under way")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
