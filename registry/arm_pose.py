@@ -1,5 +1,7 @@
 """Pose of a seven-joint robot arm: joint angles in, position and orientation of the flange out."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,11 +87,15 @@ def arm_pose(params: dict[str, jax.Array], x: jax.Array) -> jax.Array:
         the flange's orientation, in the base's frame, rad. At ``reference`` its derivative is
         the angular velocity, and J the geometric Jacobian.
     """
-    rotation, position = jnp.eye(3, dtype=x.dtype), jnp.zeros(3, x.dtype)
-    angles = jnp.append(x, 0.0)  # the flange's row
-    for tilt, offset, angle in zip(params["rotation"], params["offset"], angles, strict=True):
+
+    def link(frame: tuple[jax.Array, jax.Array], joint: tuple[jax.Array, ...]) -> tuple[Any, None]:
+        rotation, position = frame
+        tilt, offset, angle = joint
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         turn = jnp.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        position = position + rotation @ offset
-        rotation = rotation @ tilt @ turn
+        return (rotation @ tilt @ turn, position + rotation @ offset), None
+
+    angles = jnp.append(x, 0.0)  # the flange does not turn
+    base = jnp.eye(3, dtype=x.dtype), jnp.zeros(3, x.dtype)
+    (rotation, position), _ = jax.lax.scan(link, base, (params["rotation"], params["offset"], angles))
     return jnp.concatenate([position, rotation_vector(rotation @ params["reference"].T)])

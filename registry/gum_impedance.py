@@ -1,4 +1,4 @@
-"""Resistance, reactance and impedance of a circuit element, with the uncertainties of the GUM's example H.2."""
+"""Resistance, reactance and impedance with their uncertainties: example H.2 of the GUM."""
 
 import jax
 import jax.numpy as jnp

@@ -15,16 +15,16 @@ State = dict[str, jax.Array]
 def properties() -> dict[str, np.ndarray]:
     """A metre of string on Earth, slightly damped."""
     return {
-        "gravity": np.float32(9.80665),  # m/s²
-        "length": np.float32(1.0),  # m
-        "damping": np.float32(0.1),  # 1/s
+        "gravity": np.array(9.80665, np.float32),  # m/s²
+        "length": np.array(1.0, np.float32),  # m
+        "damping": np.array(0.1, np.float32),  # 1/s
     }
 
 
 def example() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """A gentle swing, and one that nearly reaches the top, where neighbours part."""
-    gentle = {"angle": np.float32(0.3), "velocity": np.float32(0.0)}
-    wild = {"angle": np.float32(3.0), "velocity": np.float32(0.2)}
+    gentle = {"angle": np.array(0.3, np.float32), "velocity": np.array(0.0, np.float32)}
+    wild = {"angle": np.array(3.0, np.float32), "velocity": np.array(0.2, np.float32)}
     return gentle, wild
 
 

@@ -1,4 +1,4 @@
-"""A recurrent network in Equinox that reads frequency and damping off a noisy oscillation; the module is the params."""
+"""A recurrent network in Equinox that reads numbers off a noisy oscillation; its module is the params."""
 
 from pathlib import Path
 
@@ -21,10 +21,12 @@ class Reader(eqx.Module):
 
     def __init__(self, key: jax.Array) -> None:
         first, second = jax.random.split(key)
-        self.cell = eqx.nn.GRUCell(1, WIDTH, key=first)
-        self.head = eqx.nn.Linear(WIDTH, 2, key=second)
+        self.cell = eqx.nn.GRUCell(1, WIDTH, dtype=jnp.float32, key=first)
+        self.head = eqx.nn.Linear(WIDTH, 2, dtype=jnp.float32, key=second)
 
     def __call__(self, signal: jax.Array) -> jax.Array:
+        """Two numbers for one signal, ``[samples]`` -> ``[2]``."""
+
         def advance(state: jax.Array, sample: jax.Array) -> tuple[jax.Array, None]:
             return self.cell(sample[None], state), None
 
@@ -45,7 +47,7 @@ def reader() -> Reader:
     tags=("neural network", "regression", "equinox"),
 )
 def equinox_gru(params: Reader, x: jax.Array) -> dict[str, jax.Array]:
-    """Frequency and damping of a noisy oscillation, by an Equinox GRU; root mean square errors 0.013 Hz, 0.023 1/s.
+    """Frequency, damping of an oscillation, by an Equinox GRU: root mean square errors 0.013 Hz, 0.023 1/s.
 
     Trained by ``_train.py`` on e^(−d t) cos(2π f t + φ) with f in [0.5, 2] Hz, d in [0, 1] 1/s, any φ, and
     noise of 0.05; the errors are those on 2,000 other signals.

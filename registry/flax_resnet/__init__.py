@@ -1,4 +1,4 @@
-"""A residual network in Flax that reads handwritten digits, with batch statistics; its checkpoint lies beside it."""
+"""A residual network in Flax with batch statistics, for handwritten digits; its checkpoint lies beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Images to images, ``[n, height, width, features]``."""
         y = nn.Conv(self.features, (3, 3), use_bias=False)(x)
         y = nn.relu(nn.BatchNorm(use_running_average=not train)(y))
         y = nn.Conv(self.features, (3, 3), use_bias=False)(y)
@@ -34,6 +35,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """Images to logits, ``[n, 8, 8, 1]`` -> ``[n, 10]``."""
         x = nn.relu(nn.Conv(self.features, (3, 3), name="stem")(x))
         x = nn.avg_pool(Block(self.features)(x, train), (2, 2), strides=(2, 2))
         x = Block(self.features)(x, train)
@@ -43,7 +45,7 @@ class ResNet(nn.Module):
 MODEL = ResNet()
 
 
-def variables() -> dict[str, Any]:
+def variables() -> Any:
     """Flax's variables, as they were saved: ``params``, and ``batch_stats`` that J leaves alone."""
     return msgpack_restore(CHECKPOINT.read_bytes())
 
@@ -62,7 +64,8 @@ def flax_resnet(params: dict[str, Any], x: jax.Array) -> jax.Array:
     Trained by ``_train.py`` on four fifths of scikit-learn's digits; the accuracy is that on the other 360.
 
     Args:
-        params: Flax's variables: ``params`` (``stem``, ``Block_0``, ``Block_1``, ``head``) and ``batch_stats``.
+        params: Flax's variables: ``params`` of ``stem``, ``Block_0``, ``Block_1`` and ``head``, and
+            ``batch_stats`` of the blocks.
         x: the image, ``[8, 8]``, 0 (paper) to 1 (ink).
 
     Returns:

@@ -1,4 +1,4 @@
-"""Train ``flax_resnet`` and write ``checkpoint.msgpack``: ``python -m registry.flax_resnet._train``, a minute."""
+"""Train ``flax_resnet`` and write its checkpoint: ``python -m registry.flax_resnet._train``, a minute."""
 
 from typing import Any
 

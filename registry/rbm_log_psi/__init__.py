@@ -13,7 +13,7 @@ SPINS = 10
 
 
 def ground_state() -> dict[str, np.ndarray]:
-    """Weights of the ground state of the critical transverse-field Ising chain, as ``_optimise.py`` found them."""
+    """Weights of the chain's ground state, as ``_optimise.py`` found them."""
     with np.load(WEIGHTS, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

@@ -1,4 +1,4 @@
-"""The transverse-field Ising chain, H = −Σ σᶻ_i σᶻ_{i+1} − Σ σˣ_i, periodic: its states, energies, exact answer.
+"""The periodic transverse-field Ising chain, H = −Σ σᶻ_i σᶻ_{i+1} − Σ σˣ_i: states, energies, exact answer.
 
 Knows no network: a state is a vector of log-amplitudes over all 2ⁿ configurations.
 """

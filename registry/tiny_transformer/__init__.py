@@ -1,4 +1,4 @@
-"""A transformer of two blocks that spells numbers, character by character; its weights lie beside this file."""
+"""A transformer of two blocks that spells numbers letter by letter; its weights lie beside this file."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def tiny_transformer(params: Params, x: jax.Array) -> jax.Array:
     A part of the misses cannot be helped: nobody knows the first letter of the next line.
 
     Args:
-        params: ``embedding``, ``block0``, ``block1`` and ``head``; width 32, two heads, no biases in attention.
+        params: ``embedding``, ``block0``, ``block1`` and ``head``; width 32, two heads of attention.
         x: token ids of 24 characters, places in ``ALPHABET``; ``encode`` makes them from a text.
 
     Returns:

@@ -6,11 +6,13 @@ import numpy as np
 from registry._training import adam, cosine, cross_entropy, save
 from registry.tiny_transformer import ALPHABET, TOKENS, WEIGHTS, Params, spell, tiny_transformer
 
-SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+# fmt: off
+SMALL = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+# fmt: on
 
 WIDTH, WIDE, STEPS, SIZE = 32, 64, 4000, 64
 

@@ -1,0 +1,1 @@
+"""What each registered function is known for: an accuracy, a law, a published number."""
