@@ -1,0 +1,106 @@
+"""The shapes of the service's JSON, as it answers it. A newer service may say more than stands here."""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class FunctionLine(TypedDict):
+    """One function in the list; ``k`` is the number of scalars in one output."""
+
+    name: str
+    version: str
+    wrt: str
+    k: int
+    doc: str
+
+
+class Leaf(TypedDict):
+    """One array of a tree."""
+
+    path: str
+    dtype: str
+    shape: list[int]
+
+
+class OutputLeaf(Leaf):
+    """One array of the output, and where it begins among the k scalars."""
+
+    offset: int
+
+
+class FunctionCard(TypedDict):
+    """All that is known of a function.
+
+    ``x`` is a tree of ``{"dtype", "shape"[, "low", "high"]}`` for one example; ``p`` has the number of
+    floating scalars by wrt; ``report`` is what was found when the function was registered.
+    """
+
+    name: str
+    version: str
+    doc: str
+    tags: list[str]
+    wrt: str
+    x: Any
+    y: list[OutputLeaf]
+    k: int
+    p: dict[str, int]
+    params: list[Leaf]
+    report: dict[str, Any]
+
+
+class Candidate(TypedDict):
+    """What an algorithm would cost, or why it is ``refused``."""
+
+    algorithm: str
+    seconds: NotRequired[float]
+    bytes: NotRequired[int]
+    flops: NotRequired[float]
+    refused: NotRequired[str]
+
+
+class Plan(TypedDict):
+    """What the planner would choose: ``algorithm`` is None where none fits, ``block`` rows and columns."""
+
+    function: str
+    version: str
+    wrt: str
+    n1: int
+    n2: int
+    k: int
+    p: int
+    algorithm: str | None
+    block: list[int]
+    blocks: int
+    algorithms: list[Candidate]
+
+
+class Limits(TypedDict):
+    """What the service allows and knows; ``reads`` and ``writes`` are media types."""
+
+    max_body_bytes: int
+    max_answer_bytes: int
+    max_header_bytes: int
+    memory_bytes: int
+    block_seconds: float
+    deadline_seconds: float
+    reads: list[str]
+    writes: list[str]
+    algorithms: list[str]
+    precisions: list[str]
+    device: str
+    jax: str
+    version: str
+
+
+class FailedFile(TypedDict):
+    """A file of the registry whose last change does not load."""
+
+    file: str
+    reason: str
+
+
+class Ready(TypedDict):
+    """Whether requests are taken, and if not, what is missing."""
+
+    ready: bool
+    reasons: list[str]
+    failed: list[FailedFile]
