@@ -1,0 +1,81 @@
+# Few words, one way to run anything. Needs Python 3.11 to 3.13 and make; the network only the first time.
+#   make PYTHON=python3.12 serve     another interpreter
+#   make VENV=/tmp/jjt test          another place for the environment
+
+PYTHON ?= python3
+VENV   ?= .venv
+IMAGE  ?= jjt
+ENGINE ?= docker
+BIN    := $(VENV)/bin
+REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
+LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help serve install dev test test-all check bench demo image lock clean
+
+help:
+	@echo 'make serve     start the service on port 8000'
+	@echo 'make demo      start it, post the first example, print the matrix and the times, stop it'
+	@echo 'make test      the tests, sampled    make test-all  every one, with coverage'
+	@echo 'make check     lint, types, import contracts, docs'
+	@echo 'make bench     the benchmarks        make image     the container image'
+	@echo 'make install   make $(VENV) with $(BIN)/jjt'
+	@echo 'make lock      pin the newest versions again (needs uv)'
+	@echo 'make clean     take away what was made, but for benchmark results'
+
+serve: install
+	@$(BIN)/jjt serve
+
+demo: install
+	@$(BIN)/jjt demo
+
+install: $(VENV)/.runtime
+
+dev: $(VENV)/.dev
+
+test: dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test-all: dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --long
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest --quiet tests/docs/test_links.py tests/docs/test_tables.py
+
+bench: dev
+	$(BIN)/python -m benchmarks.engine
+
+image:
+	$(ENGINE) build --tag $(IMAGE) .
+
+lock:
+	$(LOCK) --group build pyproject.toml $(REGISTRY_NEEDS) --output-file requirements.lock
+	$(LOCK) --group build --group dev --constraints requirements.lock \
+	    pyproject.toml $(REGISTRY_NEEDS) --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .jjt .hypothesis .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
+	    "Python 3.11 to 3.13 is needed, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock $(REGISTRY_NEEDS) pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(if $(REGISTRY_NEEDS),$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint requirements.lock --requirement $(REGISTRY_NEEDS))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	@touch $@

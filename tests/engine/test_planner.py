@@ -1,0 +1,203 @@
+"""Plans: honest about bytes, monotone in the budgets, complete in their reasons; tilings cover once."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import ArraySpec, Function
+from app.engine import ALGORITHMS, Engine, Plan
+from app.engine.tiling import bucket_above, bucket_below, smaller, tiling
+from app.errors import AnswerTooLarge, NotApplicable, SpecMismatch
+from tests.engine.ask import named
+from tests.oracle import inputs
+from tests.zoo import ZOO
+
+ENTRIES = {entry.name: entry for entry in ZOO}
+NAMES = [each.name for each in ALGORITHMS]
+GROUPS, EACH = 1_000, 2_000
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 64), st.integers(1, 64), st.booleans())
+def test_a_tiling_covers_each_entry_once(n1, n2, rows, columns, symmetric):
+    if symmetric:
+        n2, columns = n1, rows
+    times = np.zeros((n1, n2), int)
+    cut = tiling(n1, n2, rows, columns, symmetric)
+    blocks = list(cut)
+    assert len(blocks) == cut.diagonal + cut.others
+    for (top, bottom), (left, right) in blocks:
+        assert 0 < bottom - top <= cut.rows
+        assert 0 < right - left <= cut.columns
+        times[top:bottom, left:right] += 1
+        if symmetric and (top, bottom) != (left, right):
+            times[left:right, top:bottom] += 1
+    assert (times == 1).all()
+
+
+@given(st.integers(1, 10**6))
+def test_sizes_of_blocks_are_few_and_waste_less_than_half(n):
+    above, below = bucket_above(n), bucket_below(n)
+    assert below <= n <= above < 2 * n or n == above == below == 1
+    assert bucket_above(below) == bucket_below(below) == below
+    assert len({bucket_above(size) for size in range(1, 1000)}) <= 20
+
+
+@given(st.integers(1, 4096), st.integers(1, 4096), st.floats(1.01, 100))
+def test_cutting_smaller_ends_at_one_example(rows, columns, over):
+    steps = 0
+    while (rows, columns) != (1, 1):
+        before = rows * columns
+        rows, columns = smaller(rows, columns, over)
+        assert 1 <= rows * columns < before
+        steps += 1
+    assert steps <= 60
+
+
+def _seconds(plans: list[Plan]) -> dict[str, list[float]]:
+    """Predicted seconds of each algorithm, and of the one that auto takes; infinite where it was refused."""
+    found: dict[str, list[float]] = {name: [] for name in ("auto", *NAMES)}
+    for plan in plans:
+        found["auto"].append(plan.seconds if plan.algorithm else np.inf)
+        for each in plan.candidates:
+            found[each.algorithm].append(np.inf if each.refused else each.seconds)
+    return found
+
+
+@pytest.mark.parametrize("name", ["mlp_dict", "sine_sums"])
+@pytest.mark.parametrize("n2", [5, None])
+def test_a_larger_memory_budget_never_gives_a_slower_plan(engine: Engine, name, n2):
+    function = ENTRIES[name].function
+    plans = [engine.explain(function, 7, n2, memory_bytes=8**power) for power in range(2, 9)]
+    for algorithm, seconds in _seconds(plans).items():
+        assert np.isfinite(seconds[-1])
+        assert seconds == sorted(seconds, reverse=True), algorithm
+
+
+@pytest.mark.parametrize("n2", [5, None])
+def test_a_larger_time_budget_never_gives_a_slower_plan(n2):
+    function = ENTRIES["mlp_dict"].function
+    plans = [Engine(1 << 30, block_seconds=0.1**power).explain(function, 7, n2) for power in (8, 6, 5, 4, 3, 1)]
+    for algorithm, seconds in _seconds(plans).items():
+        assert seconds == sorted(seconds, reverse=True), algorithm
+
+
+@pytest.mark.parametrize("name", ["mlp_dict", "sine_sums"])
+@pytest.mark.parametrize("power", range(12, 24, 4))
+def test_a_plan_keeps_within_its_budget_or_there_is_none(engine: Engine, name, power):
+    plan = engine.explain(ENTRIES[name].function, 7, 5, memory_bytes=2**power)
+    for candidate in plan.candidates:
+        if candidate.refused:
+            assert str(2**power) in candidate.refused, "the refusal names what was allowed"
+        else:
+            assert 0 < candidate.bytes <= 2**power
+            assert candidate.seconds > 0
+            assert candidate.flops > 0
+
+
+def test_a_budget_that_nothing_fits_is_refused_with_each_reason():
+    small = Engine(memory_bytes=64)
+    function = ENTRIES["mlp_dict"].function
+    assert small.explain(function, 3).algorithm is None
+    problem = small.problem(function, named("x1", inputs(ENTRIES["mlp_dict"])[0]))
+    with pytest.raises(NotApplicable) as caught:
+        small.plan(problem)
+    for name in NAMES:
+        assert name in caught.value.detail
+    assert "64" in caught.value.detail
+
+
+def test_leaving_x2_out_is_planned_as_less_work_than_giving_it(engine: Engine):
+    for algorithm in NAMES:
+        alone, both = (
+            engine.explain(ENTRIES["mlp_dict"].function, 64, n2, algorithm=algorithm) for n2 in (None, 64)
+        )
+        assert alone.seconds < both.seconds
+
+
+def test_auto_takes_the_cheapest_of_all_and_lists_them_in_order(engine: Engine):
+    for entry in (ENTRIES["mlp_dict"], ENTRIES["while_loop"], ENTRIES["custom_vjp"]):
+        plan = engine.explain(entry.function, 3, 2)
+        assert [each.algorithm for each in plan.candidates] == NAMES
+        usable = {each.algorithm: each.seconds for each in plan.candidates if not each.refused}
+        assert usable[plan.algorithm] == min(usable.values()) == plan.seconds
+        assert set(entry.cannot) == set(NAMES) - set(usable)
+
+
+def test_few_columns_are_pushed_forward_and_few_rows_pulled_back(engine: Engine):
+    def tall(params, x):
+        import jax.numpy as jnp
+
+        return jnp.sin(jnp.outer(params, x)).ravel()
+
+    def wide(params, x):
+        import jax.numpy as jnp
+
+        return jnp.sin(params * x).sum(keepdims=True)
+
+    narrow = Function(tall, ArraySpec("float32", (2,)), np.ones(4096, np.float32))
+    broad = Function(wide, ArraySpec("float32", (4096,)), np.ones(4096, np.float32))
+    assert engine.explain(narrow, 2, 3).algorithm == "forward"
+    assert engine.explain(broad, 2, 3).algorithm != "forward"
+
+
+def test_a_plan_says_itself_as_json(engine: Engine):
+    said = json.loads(json.dumps(engine.explain(ENTRIES["while_loop"].function, 3, 2).as_dict()))
+    assert {**said, "block": None, "algorithms": None} == {
+        "function": "while_loop",
+        "version": "1",
+        "wrt": "x",
+        "n1": 3,
+        "n2": 2,
+        "k": 5,
+        "p": 5,
+        "algorithm": "forward",
+        "block": None,
+        "blocks": 1,
+        "algorithms": None,
+    }
+    assert len(said["block"]) == 2
+    for each in said["algorithms"]:
+        assert set(each) in ({"algorithm", "refused"}, {"algorithm", "seconds", "bytes", "flops"})
+
+
+@pytest.mark.parametrize("name", ["structured", "Auto", "", "contraction ", "__class__"])
+def test_an_algorithm_that_nobody_knows_is_not_applicable(engine: Engine, name):
+    with pytest.raises(NotApplicable, match="contraction"):
+        engine.explain(ENTRIES["affine"].function, 3, algorithm=name)
+
+
+def test_a_matrix_larger_than_is_answered_is_refused_with_the_bytes(engine: Engine):
+    small = Engine(memory_bytes=1 << 30, max_answer_bytes=3 * 5 * 2 * 5 * 4 - 1)
+    entry = ENTRIES["mlp_dict"]
+    x1, x2 = inputs(entry)
+    problem = small.problem(entry.function, named("x1", x1) | named("x2", x2))
+    with pytest.raises(AnswerTooLarge) as caught:
+        small.plan(problem)
+    assert caught.value.fields == {"needed_bytes": 600, "allowed_bytes": 599}
+
+
+def test_explaining_a_wrt_that_names_nothing_is_refused(engine: Engine):
+    with pytest.raises(SpecMismatch):
+        engine.explain(ENTRIES["affine"].function, 3, wrt="params.nothing")
+
+
+def sine_groups(params, x):
+    """sin, summed over a thousand groups of two thousand."""
+    import jax.numpy as jnp
+
+    return jnp.sin(x).reshape(GROUPS, EACH).sum(axis=1)
+
+
+def test_vector_products_never_hold_the_jacobian(engine: Engine):
+    """p = 2,000,000 and k = 1,000: J would take 8 GB; the temporaries stay under 64 MB."""
+    function = Function(sine_groups, ArraySpec("float32", (GROUPS * EACH,)))
+    plan = engine.explain(function, 1, 1, algorithm="vector_products")
+    engine.prepare(plan)
+    (tile,) = plan.tiles
+    analysis = engine.executables.get(tile).run.memory_analysis()
+    assert analysis.temp_size_in_bytes < 64e6
+    assert plan.chosen is not None
+    assert analysis.temp_size_in_bytes <= plan.chosen.bytes
