@@ -1,0 +1,86 @@
+"""The service holds to its own OpenAPI document, and to 4xx, whatever is sent: by generated and mutated requests."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.e2e.server import Server, registry_of, serving
+from tests.wire import bodies
+from tests.wire.test_bad_bodies import mutate
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+)
+# A deadline of nanoseconds is a valid request, and its answer is 504.
+CONFIG = '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 504]\n'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("documented")
+    registry = registry_of(folder, "four_sines", "two_waves")
+    with serving(folder, registry, reload=False, max_body_bytes=1 << 20) as server:
+        yield server
+
+
+def generated(server: Server, folder: Path, examples: int, seed: int) -> None:
+    config = folder / "schemathesis.toml"
+    config.write_text(CONFIG)
+    run = subprocess.run(
+        [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"]
+        + [f"{server.url}/openapi.json", "--checks", ",".join(CHECKS), "--no-color"]
+        + ["--max-examples", str(examples), "--seed", str(seed)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+
+
+@pytest.mark.timeout(180)
+def test_generated_requests_find_nothing(server: Server, tmp_path: Path):
+    generated(server, tmp_path, examples=5, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_many_generated_requests_find_nothing(server: Server, tmp_path: Path):
+    for seed in range(3):
+        generated(server, tmp_path, examples=100, seed=seed)
+
+
+def mutated(server: Server, count: int, seed: int) -> None:
+    source = random.Random(seed)
+    valid = bodies.valid(np.arange(12.0).reshape(3, 4))
+    seen = set()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        for index in range(count):
+            kind = source.choice([*valid])
+            body = mutate(valid[kind], source)
+            query = "" if kind in (bodies.JSON, bodies.FORM) else "?function=f"
+            answer = client.post(f"/jjt{query}", content=body, headers={"content-type": kind})
+            assert answer.status_code < 500, (index, kind, body, answer.text)
+            seen.add((kind, answer.status_code))
+        assert client.get("/livez").status_code == 200
+    assert {kind for kind, status in seen if status == 400} == set(valid)
+
+
+def test_mutated_bodies_are_answered_or_refused(server: Server):
+    mutated(server, 500, seed=0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_twenty_thousand_mutated_bodies_are_answered_or_refused(server: Server):
+    mutated(server, 20_000, seed=1)
