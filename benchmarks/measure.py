@@ -1,0 +1,92 @@
+"""Time several ways of one thing by turns in one run, a large matrix product beside them.
+
+Machines change speed between minutes; what is timed by turns changes together. Trust the ratios.
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+PRODUCT_SIDE = 1024
+Way = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Quartiles of some figures."""
+
+    low: float
+    median: float
+    high: float
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.median:{spec}} ({self.low:{spec}}–{self.high:{spec}})"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of each way, turn by turn, and of the matrix product beside them."""
+
+    seconds: Mapping[str, list[float]]
+    product_seconds: list[float]
+
+    def spread(self, way: str) -> Spread:
+        """Quartiles of a way's seconds."""
+        return spread(self.seconds[way])
+
+    def ratio(self, slow: str, fast: str) -> Spread:
+        """How many times longer one way takes than another, within each turn."""
+        pairs = zip(self.seconds[slow], self.seconds[fast], strict=True)
+        return spread([a / b for a, b in pairs])
+
+
+def by_turns(ways: Mapping[str, Way], seconds: float = 2.0, least: int = 5, most: int = 200) -> Timed:
+    """Time some ways by turns, after one call of each that does not count.
+
+    Args:
+        ways: by name.
+        seconds: of all turns together, about.
+        least: turns at least.
+        most: turns at most.
+    """
+    for way in ways.values():
+        way()
+    square = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    product: list[float] = []
+    end = time.perf_counter() + seconds
+    turn = 0
+    while turn < least or (time.perf_counter() < end and turn < most):
+        for name, way in ways.items():
+            times[name].append(timed(way))
+        if turn < least:
+            product.append(timed(lambda: square @ square))
+        turn += 1
+    return Timed(times, product)
+
+
+def timed(way: Way) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    way()
+    return time.perf_counter() - start
+
+
+def spread(figures: list[float]) -> Spread:
+    """Quartiles."""
+    low, median, high = statistics.quantiles(figures, n=4) if len(figures) > 1 else figures * 3
+    return Spread(low, median, high)
+
+
+def machine(product_seconds: list[float]) -> str:
+    """The machine in general terms, and its speed in this run."""
+    gigaflops = 2 * PRODUCT_SIDE**3 / spread(product_seconds).median / 1e9
+    return (
+        f"{os.cpu_count()} CPU cores, {platform.system()}, Python {platform.python_version()}; "
+        f"a {PRODUCT_SIDE}³ float32 matrix product ran at {gigaflops:.0f} GFLOP/s beside it"
+    )

@@ -1,0 +1,1 @@
+"""Decoding and encoding, per format and size, against the plain way."""
