@@ -1,0 +1,1 @@
+"""The engine's algorithms against what people write by hand."""
