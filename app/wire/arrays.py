@@ -69,7 +69,7 @@ def claimed(dtype: np.dtype, shape: object, where: str, fortran: bool = False) -
     return Claim(dtype, tuple(shape), count, count * dtype.itemsize, fortran)
 
 
-def taken(claim: Claim, data: bytes, start: int, stop: int, where: str) -> np.ndarray:
+def taken(claim: Claim, data: bytes | memoryview, start: int, stop: int, where: str) -> np.ndarray:
     """The array that lies in ``data`` from ``start`` to ``stop``, in native byte order.
 
     Returns:

@@ -159,8 +159,7 @@ class ArrayReader:
         if type(first) is not float and type(first) is not int:
             return None
         check_room(self._used_bytes + count * NUMBER_BYTES, self._limit_bytes)
-        flat = self.parser.numbers(value, first)
-        return None if flat is None or flat.size != count else flat.reshape(shape)
+        return self.parser.numbers(value, first, shape)
 
     def _agrees(self, value: Any, shape: tuple[int, ...]) -> bool:
         """Whether the lists inside ``value``, which is itself as long as ``shape`` says, do as well."""

@@ -53,19 +53,19 @@ def length(value: list[Any]) -> int:
     return len(value)
 
 
-def numbers(value: list[Any], _first: Any) -> np.ndarray | None:
-    """As ``json_simd.numbers``: all numbers in a list of lists, or None where it holds something else."""
+def numbers(value: list[Any], _first: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """As ``json_simd.numbers``: a list of numbers as one array, or None where it holds something else."""
     flat: list[Any] = value
-    while flat and type(flat[0]) is list:
+    for _ in shape[1:]:
         flat = list(chain.from_iterable(flat))
     kinds = set(map(type, flat))
     if not kinds <= {int, float}:
         return None
-    if float in kinds or not flat:
-        return np.array(flat, np.float64)
+    if float in kinds:
+        return np.array(flat, np.float64).reshape(shape)
     low, high = min(flat), max(flat)
     if high < 1 << 63:
-        return np.array(flat, np.int64)
+        return np.array(flat, np.int64).reshape(shape)
     if low < 0:
         raise DecodeError("integers below 0 and integers from 2**63 on share no type of 64 bits")
-    return np.array(flat, np.uint64)
+    return np.array(flat, np.uint64).reshape(shape)

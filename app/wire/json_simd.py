@@ -3,6 +3,7 @@
 Has the same names as ``json_plain``. A document is parsed whole before anything is taken out of it.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,34 +47,52 @@ def length(value: Any) -> int:
     return items if items < SATURATED else sum(1 for _ in value)
 
 
-def numbers(value: Any, first: Any) -> np.ndarray | None:
-    """All numbers in a list of lists, one after the other, or None where it holds something else.
+def numbers(value: Any, first: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The numbers in a list of lists as one array, or None where it holds something else.
 
     Args:
         value: the list.
         first: its first number.
+        shape: of the list, down to the last axis, whose items are not yet looked at.
 
     Returns:
-        int64 where all are integers that fit it, else uint64 where they fit that, else float64.
+        ``[*shape]``: int64 where all are integers that fit it, else uint64 where they fit that, else float64.
 
     Raises:
         DecodeError: for integers that share no type of 64 bits.
     """
     kinds = "d" if type(first) is float else "iud"
-    ranges = 0
+    misfits = 0
     for kind in kinds:
         try:
             flat = np.frombuffer(value.as_buffer(of_type=kind), KINDS[kind])
         except ValueError:  # an integer out of the range of this kind
-            ranges += 1
+            misfits += 1
         except TypeError:  # a float, or something that is no number
             continue
         else:
-            if ranges == 2 and not _any_float(value):
-                raise DecodeError("integers below 0 and integers from 2**63 on share no type of 64 bits")
-            return flat
+            if flat.size != prod(shape) or (misfits == len("iu") and not _has_float(value, shape)):
+                return None
+            return flat.reshape(shape)
     return None
 
 
-def _any_float(value: Any) -> bool:
-    return any(_any_float(item) if type(item) is List else type(item) is float for item in value)
+def _has_float(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether numbers that fit neither kind of integer are floats.
+
+    Returns:
+        False where a list hides among them.
+
+    Raises:
+        DecodeError: where all are integers.
+    """
+    kinds = _kinds(value, len(shape))
+    if List not in kinds and float not in kinds:
+        raise DecodeError("integers below 0 and integers from 2**63 on share no type of 64 bits")
+    return List not in kinds
+
+
+def _kinds(value: Any, axes: int) -> set[type]:
+    if axes == 1:
+        return set(map(type, value))
+    return set[type]().union(*(_kinds(row, axes - 1) for row in value))

@@ -60,10 +60,10 @@ def check_key(key: str) -> None:
 
 
 def dotted(name: str, key: str) -> str:
-    """The name of a part; a key that holds a dot or a bracket is quoted."""
+    """The name of a part; a key that holds a sign of the grammar of names is quoted."""
     if not key:
         raise DecodeError(f"{shown(name)} holds an empty key; every part of an input has a name")
-    return f"{name}.[{key}]" if any(mark in key for mark in ".[]") else f"{name}.{key}"
+    return f"{name}.[{key}]" if any(sign in key for sign in ".,[]*") else f"{name}.{key}"
 
 
 def check_room(needed_bytes: int, limit_bytes: int) -> None:

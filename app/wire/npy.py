@@ -34,7 +34,7 @@ DESCR = {
 UNUSUAL = re.compile(r"\\|[0-9][A-Za-z_]|[^\x20-\x7e\s]")
 
 
-def read_npy(data: bytes, where: str) -> np.ndarray:
+def read_npy(data: bytes | memoryview, where: str) -> np.ndarray:
     """The array of one ``.npy`` file, in native byte order.
 
     Args:
@@ -44,11 +44,11 @@ def read_npy(data: bytes, where: str) -> np.ndarray:
     Raises:
         DecodeError: for any file but one plain array of booleans, integers or floats.
     """
-    if not data.startswith(npy_format.MAGIC_PREFIX):
+    if data[:6] != npy_format.MAGIC_PREFIX:
         raise DecodeError(
             f"{where}: not an npy file, it does not begin with \\x93NUMPY; write it with numpy.save"
         )
-    width = LENGTH_BYTES.get(data[6:8])
+    width = LENGTH_BYTES.get(bytes(data[6:8]))
     if width is None:
         raise DecodeError(f"{where}: npy version {shown(tuple(data[6:8]))}; versions 1.0, 2.0, 3.0 are read")
     start = PREFIX_BYTES + width
@@ -57,7 +57,7 @@ def read_npy(data: bytes, where: str) -> np.ndarray:
         raise DecodeError(f"{where}: npy header of {length} bytes; at most {MAX_HEADER_BYTES} are read")
     if start + length > len(data):
         raise DecodeError(f"{where}: the npy file ends inside its header; send the file whole")
-    claim = _claim(data[start : start + length], where)
+    claim = _claim(bytes(data[start : start + length]), where)
     return taken(claim, data, start + length, len(data), where)
 
 
@@ -99,7 +99,12 @@ def _dtype(descr: object, where: str) -> np.dtype:
 
 def write_npy(array: np.ndarray) -> bytes:
     """The ``.npy`` file of an array, version 1.0, in C order."""
-    return b"".join((_head(array.dtype, array.shape), raw(array)))
+    return b"".join(npy_pieces(array))
+
+
+def npy_pieces(array: np.ndarray) -> tuple[bytes, memoryview]:
+    """The header and the data of an ``.npy`` file."""
+    return _head(array.dtype, array.shape), raw(array)
 
 
 @lru_cache(maxsize=256)

@@ -14,12 +14,13 @@ from app.errors import DecodeError
 from app.specs import Answer, Message
 from app.wire.codec import Codec
 from app.wire.names import check_name, check_new, check_room, shown
-from app.wire.npy import read_npy, write_npy
+from app.wire.npy import npy_pieces, read_npy
 
 END = struct.Struct("<4s4H2LH")  # end of central directory: mark, disks, counts, size, offset, comment
 END_MARK, END64_MARK = b"PK\x05\x06", b"PK\x06\x07"
 END64_BYTES = 20
 MAX_DIRECTORY_BYTES = 1 << 16
+PIECE_BYTES = 1 << 18  # stays in the cache between inflating, checksum and copy
 ENCRYPTED = 1
 # What zipfile and zlib raise for broken archives; each was met by mutating valid ones.
 BROKEN = (
@@ -94,15 +95,19 @@ def _name(member: zipfile.ZipInfo) -> str:
     return name.removesuffix(".npy")
 
 
-def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> memoryview:
     """A member's bytes, of the size that the directory declares, checksum compared."""
+    data = np.empty(member.file_size, np.uint8).data
+    end = 0
     with archive.open(member) as stream:
-        data = stream.read(member.file_size + 1)
-    if len(data) != member.file_size:
+        while piece := stream.read(PIECE_BYTES):
+            data[end : end + len(piece)] = piece
+            end += len(piece)
+    if end != member.file_size:
         raise DecodeError(
             f"npz member {shown(member.filename)} does not hold the bytes that its directory says"
         )
-    return data
+    return data.toreadonly()
 
 
 def write_npz(arrays: dict[str, np.ndarray]) -> bytes:
@@ -110,7 +115,12 @@ def write_npz(arrays: dict[str, np.ndarray]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), write_npy(array))
+            member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed
+            pieces = npy_pieces(array)
+            member.file_size = sum(map(len, pieces))
+            with archive.open(member, "w") as stream:
+                for piece in pieces:
+                    stream.write(piece)
     return file.getvalue()
 
 

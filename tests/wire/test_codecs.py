@@ -31,6 +31,13 @@ def test_the_table_names_each_format_by_its_media_type():
     assert all(codec.description.endswith(".") for codec in wire.CODECS.values())
 
 
+def test_a_format_for_one_direction_refuses_the_other():
+    with pytest.raises(NotAcceptable, match="multipart"):
+        wire.CODECS["multipart/form-data"].encode(bodies.answer(np.ones((1, 1, 1, 1))))
+    with pytest.raises(UnknownFormat, match="a/b"):
+        wire.Codec("a/b", "Neither read nor written.").decode(b"", 1)
+
+
 def test_the_example_of_the_table_is_a_request_that_decodes():
     body = bodies.document(**wire.CODECS[bodies.JSON].example)
     message = wire.decode(bodies.JSON, body, bodies.LIMIT_BYTES)
@@ -81,7 +88,11 @@ def test_without_a_wish_json_is_answered_in_json_and_binary_in_npy(accept):
         ("application/json;q=0.2, application/x-npy;q=0.8", "application/x-npy"),
         ("application/x-npy, application/json", "application/x-npy"),
         ("application/*;q=0.9, application/x-npz;q=0.8", "application/json"),
+        ("application/*;q=0.1, application/x-npz", "application/x-npz"),
+        ("*/*;q=0.1, application/*;q=0.2, application/x-npz;q=0.3", "application/x-npz"),
+        ("*/*, application/json;q=0.1", "application/x-npy"),
         ("application/json;q=0, */*", "application/x-npy"),
+        ("*/*, application/json;q=0", "application/x-npy"),
         ("application/json;q=NaN, application/x-npz;q=0.1", "application/x-npz"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
         ("image/png, application/x-npy; profile=x", "application/x-npy"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app import wire
+from app.errors import BodyTooLarge
 from app.wire.npy import read_npy
 from tests.wire import bodies
 
@@ -45,6 +46,15 @@ def test_all_versions_of_the_header_are_read(version, width):
 )
 def test_headers_of_other_writers_are_read(header):
     assert read_npy(bodies.npy_raw(header, np.arange(2.0).tobytes()), "x1").tolist() == [0.0, 1.0]
+
+
+def test_the_limit_counts_what_all_members_of_an_archive_inflate_to():
+    body = bodies.npz_deflated(x1=np.zeros(1000), x2=np.zeros(1000))
+    limit_bytes = 2 * (8000 + 128)
+    assert wire.decode(bodies.NPZ, body, limit_bytes).arrays["x2"].size == 1000
+    with pytest.raises(BodyTooLarge) as caught:
+        wire.decode(bodies.NPZ, body, limit_bytes - 1)
+    assert caught.value.fields["allowed_bytes"] == limit_bytes - 1
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
