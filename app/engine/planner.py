@@ -132,6 +132,7 @@ class _Fit:
     tiling: Tiling
     tile: Tile | None
     diagonal: Tile | None
+    chunk: int
 
 
 class Planner:
@@ -206,9 +207,10 @@ class Planner:
         slower = self._slower.get((view, algorithm.name), 1.0)
         rows, columns = bucket_above(n1), bucket_above(n2 or n1)
         best: _Fit | None = None
+        share = 1
         while True:
             cut = tiling(n1, n2 or n1, rows, columns, n2 is None)
-            fit, worst = self._priced(algorithm, view, cut, budget.memory_bytes)
+            fit, worst = self._priced(algorithm, view, cut, budget.memory_bytes // share)
             over = worst.peak_bytes / budget.memory_bytes
             slow = worst.seconds * slower / budget.block_seconds
             smallest = cut.rows == cut.columns == 1
@@ -222,8 +224,10 @@ class Planner:
                 rows, columns = smaller(cut.rows, cut.columns, 4.0)
             elif best is not None:
                 return best
-            elif smallest:
+            elif smallest and fit.chunk == 1:
                 return Candidate(algorithm.name, refused=_too_large(algorithm, worst, budget))
+            elif smallest:
+                share *= 2
             else:
                 rows, columns = smaller(cut.rows, cut.columns, max(over, slow, 1.01))
 
@@ -240,7 +244,7 @@ class Planner:
         slowest = max(price.seconds for price, _ in prices)
         seconds = total.seconds + self._rates().call_seconds * (cut.diagonal + cut.others)
         candidate = Candidate(algorithm.name, seconds, total.peak_bytes, total.flops)
-        return _Fit(candidate, cut, tile, diagonal), Cost(worst.flops, slowest, worst.peak_bytes)
+        return _Fit(candidate, cut, tile, diagonal, chunk), Cost(worst.flops, slowest, worst.peak_bytes)
 
     def _price(self, tile: Tile) -> Cost:
         prices = self._prices.setdefault(tile.view.signature.function, {})

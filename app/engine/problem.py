@@ -148,12 +148,19 @@ def _reachable(signature: Signature) -> set[Path]:
 
 def _unknown(name: str, signature: Signature, arrays: Mapping[str, np.ndarray]) -> str:
     root = name.partition(".")[0]
+    root = root if root in ("x1", "x2") else "x1"
     expected = ", ".join(
         f"{render(root, *path)} {_spec_text(signature, i)}" for i, path in enumerate(signature.x_paths)
     )
     if signature.x_paths == ((),) and name.startswith((f"{root}.0", f"{root}.1")):
         return f"{root} is ragged, or holds objects; expected {expected}, or a batch of them"
-    return f"array {name!r} is not part of x; expected {expected}; came {', '.join(sorted(arrays))}"
+    return f"array {name[:64]!r} is not part of x; expected {expected}; came {_names(arrays)}"
+
+
+def _names(arrays: Mapping[str, np.ndarray]) -> str:
+    """The names that came, each and all of them cut where they are long."""
+    names = [name if len(name) <= 64 else f"{name[:64]}…" for name in sorted(arrays)]
+    return ", ".join(names[:8] + ["…"] * (len(names) > 8)) or "none"
 
 
 def _spec_text(signature: Signature, index: int) -> str:
@@ -164,9 +171,11 @@ def _spec_text(signature: Signature, index: int) -> str:
 def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], weak: frozenset[str]) -> Side:
     leaves: list[np.ndarray] = []
     counts: dict[str, int | None] = {}
+    taken: list[tuple[str, tuple[int, ...]]] = []
     for path, spec, aval in zip(signature.x_paths, signature.x_specs, signature.x_avals, strict=True):
         name = render(root, *path)
-        array, source = _find(root, path, arrays)
+        array, source, inside = _find(root, path, arrays)
+        taken.append((source, inside))
         shape = spec.shape
         if array.shape == shape:
             counts[name] = None
@@ -178,6 +187,7 @@ def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], wea
                 f"or {['n', *shape]} with n > 0 for a batch".replace("'n'", "n")
             )
         leaves.append(cast(name, array, np.dtype(aval.dtype), spec, source in weak))
+    _check_nothing_is_left(root, arrays, taken)
     if len(set(counts.values())) > 1:
         raise SpecMismatch(
             f"the arrays of {root} do not agree: "
@@ -189,8 +199,28 @@ def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], wea
     return Side(batch, 1 if n is None else n, n is not None)
 
 
-def _find(root: str, path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str]:
-    """The array of one leaf, and the name that it came under."""
+def _check_nothing_is_left(
+    root: str, arrays: Mapping[str, np.ndarray], taken: list[tuple[str, tuple[int, ...]]]
+) -> None:
+    """Refuse arrays, and parts of arrays that stand for sequences, which no leaf took."""
+    sources = {source for source, _ in taken}
+    for name in arrays:
+        if name.partition(".")[0] == root and name not in sources:
+            raise SpecMismatch(f"array {name!r} is given beside the arrays below it; expected one or the other")
+    parts: dict[tuple[str, tuple[int, ...]], set[int]] = {}
+    for source, inside in taken:
+        for depth, index in enumerate(inside):
+            parts.setdefault((source, inside[:depth]), set()).add(index)
+    for (source, prefix), indices in parts.items():
+        came = arrays[source].shape[len(prefix)]
+        if came != len(indices):
+            raise SpecMismatch(f"{source} has {came} parts; expected {len(indices)}, one for each array of x")
+
+
+def _find(
+    root: str, path: Path, arrays: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, str, tuple[int, ...]]:
+    """The array of one leaf, the name that it came under, and where in that array it lies."""
     inside: tuple[int, ...] = ()
     above: Any = path
     while True:
@@ -201,10 +231,10 @@ def _find(root: str, path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.n
                 if array.ndim == 0 or index >= len(array):
                     raise SpecMismatch(f"{name} has shape {list(array.shape)}: it has no part {index}")
                 array = array[index]
-            return array, name
+            return array, name, inside
         if not above or not above[-1].isdigit():
             raise SpecMismatch(
-                f"array {render(root, *path)!r} is missing; came {', '.join(sorted(arrays)) or 'none'}"
+                f"array {render(root, *path)!r} is missing; came {_names(arrays)}"
             )
         inside = (int(above[-1]), *inside)
         above = above[:-1]

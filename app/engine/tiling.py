@@ -72,6 +72,9 @@ def _range(index: int, size: int, n: int) -> tuple[int, int]:
 
 def tiling(n1: int, n2: int, rows: int, columns: int, symmetric: bool) -> Tiling:
     """Cut into blocks of at most these sizes, all equal: 100 examples by at most 32 are four times 25."""
+    if symmetric:
+        # Square blocks, of the smaller side: else one that was cut on one side only would stay as it was.
+        rows = min(rows, columns)
     rows = min(rows, bucket_above(ceil(n1 / ceil(n1 / rows))))
     columns = rows if symmetric else min(columns, bucket_above(ceil(n2 / ceil(n2 / columns))))
     return Tiling(n1, n2, rows, columns, symmetric)

@@ -60,6 +60,14 @@ def gather(engine: Engine, plan: Any, problem: Any) -> np.ndarray:
     return matrix.reshape(problem.shape)
 
 
+def honest(engine: Engine, plan: Any) -> None:
+    """Hold the predicted bytes of a plan against what the compiler says that its programs hold."""
+    for tile in plan.tiles:
+        analysis = engine.executables.get(tile).run.memory_analysis()
+        held = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        assert held <= plan.chosen.bytes, f"{held} bytes are held where {plan.chosen.bytes} were predicted"
+
+
 def part(tree: Any, index: int | slice) -> Any:
     """One example of a batch, without the axis; or some of them, with it."""
     return jax.tree.map(lambda leaf: leaf[index], tree)

@@ -1,5 +1,8 @@
 """Laws that hold for any function, any inputs and any way of computing."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,16 +12,16 @@ from app import ArraySpec, Function
 from app.engine import Engine
 from tests.engine.ask import ask, part
 from tests.engine.sample import ALGORITHMS
-from tests.oracle import SLACK, close, inputs, reference
+from tests.oracle import N1, N2, SLACK, close, inputs, reference
 from tests.zoo import ZOO, Entry, examples
 
 ENTRIES = {entry.name: entry for entry in ZOO}
 EPS = float(np.finfo(np.float32).eps)
 
-entries = st.sampled_from([ENTRIES[name] for name in ("mlp_dict", "scan_time", "tree_output", "sine_sums")])
+# What is drawn are numbers more than shapes, so that few programs are compiled; the zoo has the shapes.
+entries = st.sampled_from([ENTRIES[name] for name in ("mlp_dict", "sine_sums")])
 algorithms = st.sampled_from(ALGORITHMS)
 seeds = st.integers(0, 2**32 - 1)
-sizes = st.sampled_from([1, 2, 3])
 
 
 def bound(matrix1: np.ndarray, matrix2: np.ndarray) -> np.ndarray:
@@ -27,32 +30,36 @@ def bound(matrix1: np.ndarray, matrix2: np.ndarray) -> np.ndarray:
     return SLACK * EPS * np.multiply.outer(first, second)
 
 
-@given(entries, algorithms, seeds, sizes, sizes)
-def test_swapping_the_sides_transposes_the_matrix(engine: Engine, entry: Entry, algorithm, seed, n1, n2):
-    x1, x2 = examples(entry, n1, seed), examples(entry, n2, seed + 1)
+@given(entries, algorithms, seeds)
+def test_swapping_the_sides_transposes_the_matrix(engine: Engine, entry: Entry, algorithm, seed):
+    x1, x2 = examples(entry, N1, seed), examples(entry, N2, seed + 1)
     forth = ask(engine, entry.function, x1, x2, algorithm=algorithm)
     back = ask(engine, entry.function, x2, x1, algorithm=algorithm)
-    allowed = bound(*(ask(engine, entry.function, x, algorithm=algorithm) for x in (x1, x2)))
+    allowed = bound(*norms(engine, entry, x1, x2))
     assert (np.abs(forth - back.transpose(2, 3, 0, 1)) <= 2 * allowed).all()
 
 
-@given(entries, algorithms, seeds, sizes)
-def test_a_matrix_of_one_side_is_positive_semidefinite_to_rounding(engine: Engine, entry, algorithm, seed, n):
-    matrix = ask(engine, entry.function, examples(entry, n, seed), algorithm=algorithm)
+@given(entries, algorithms, seeds)
+def test_a_matrix_of_one_side_is_positive_semidefinite_to_rounding(engine: Engine, entry, algorithm, seed):
+    matrix = ask(engine, entry.function, examples(entry, N1, seed), algorithm=algorithm)
     square = matrix.reshape(matrix.shape[0] * matrix.shape[1], -1).astype(np.float64)
     values = np.linalg.eigvalsh(square)
     assert values.min() >= -SLACK * EPS * np.trace(square)
 
 
-@given(entries, seeds, st.sampled_from([(1, 1), (2, 3), (3, None), (1, None)]))
-def test_every_algorithm_gives_the_same_matrix(engine: Engine, entry, seed, count):
-    n1, n2 = count
-    x1 = examples(entry, n1, seed)
-    x2 = None if n2 is None else examples(entry, n2, seed + 1)
+@given(entries, seeds, st.booleans())
+def test_every_algorithm_gives_the_same_matrix(engine: Engine, entry, seed, alone):
+    x1 = examples(entry, N1, seed)
+    x2 = None if alone else examples(entry, N2, seed + 1)
     first, *others = (ask(engine, entry.function, x1, x2, algorithm=algorithm) for algorithm in ALGORITHMS)
-    norms = [ask(engine, entry.function, x, algorithm="contraction") for x in (x1, x1 if x2 is None else x2)]
+    allowed = bound(*norms(engine, entry, x1, x1 if x2 is None else x2))
     for other in others:
-        assert (np.abs(first - other) <= 2 * bound(*norms)).all()
+        assert (np.abs(first - other) <= 2 * allowed).all()
+
+
+def norms(engine: Engine, entry: Entry, x1: Any, x2: Any, wrt: str | None = None) -> Iterator[np.ndarray]:
+    """The symmetric matrix of each side, for ``bound``."""
+    return (ask(engine, entry.function, x, wrt=wrt, algorithm="contraction") for x in (x1, x2))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,7 @@ def tight() -> dict[str, Engine]:
     """Engines whose budgets cut blocks as small as can be."""
     return {
         "seconds": Engine(memory_bytes=1 << 30, block_seconds=1e-9),
-        "bytes": Engine(memory_bytes=24_000),
+        "bytes": Engine(memory_bytes=9_000),
     }
 
 
@@ -75,34 +82,32 @@ def test_any_tiling_gives_the_same_matrix(engine: Engine, tight, name, algorithm
     if sides == 1:
         x2, known = None, known.symmetric
     plan = tight[budget].explain(entry.function, 3, 2 if sides == 2 else None, algorithm=algorithm)
-    assert plan.blocks == (6 if sides == 1 else 6) or budget == "bytes"
+    assert plan.blocks == 6 if budget == "seconds" else plan.blocks > 1
     matrix = ask(tight[budget], entry.function, x1, x2, algorithm=algorithm)
     close(matrix, known)
     if x2 is None:
         assert (matrix == matrix.transpose(2, 3, 0, 1)).all()
 
 
-@given(st.data(), algorithms, seeds)
-def test_parameters_in_two_parts_add_up(engine: Engine, data, algorithm, seed):
+@pytest.mark.parametrize(
+    ("whole", "parts", "algorithm"),
+    [("params", ("params.body", "params.head"), algorithm) for algorithm in ALGORITHMS]
+    + [("params.head.bias,x", ("params.head.bias", "x"), "vector_products")],
+)
+@given(seeds)
+def test_parameters_in_two_parts_add_up(engine: Engine, whole, parts, algorithm, seed):
     entry = ENTRIES["mlp_dict"]
-    x1, x2 = examples(entry, 3, seed), examples(entry, 2, seed + 1)
-    parts = data.draw(
-        st.sampled_from(
-            [("params.body", "params.head"), ("params.*.kernel", "params.*.bias"), ("params.head.bias", "x")]
-        )
-    )
-    whole = "params" if "x" not in parts else ",".join(parts)
+    x1, x2 = examples(entry, N1, seed), examples(entry, N2, seed + 1)
     total = ask(engine, entry.function, x1, x2, wrt=whole, algorithm=algorithm)
     added = sum(ask(engine, entry.function, x1, x2, wrt=wrt, algorithm=algorithm) for wrt in parts)
-    norms = (ask(engine, entry.function, x, wrt=whole, algorithm="contraction") for x in (x1, x2))
-    assert (np.abs(total - added) <= 2 * bound(*norms)).all()
+    assert (np.abs(total - added) <= 2 * bound(*norms(engine, entry, x1, x2, whole))).all()
 
 
-@given(algorithms, seeds, sizes, sizes)
-def test_an_affine_map_has_a_closed_form(engine: Engine, algorithm, seed, n1, n2):
+@given(algorithms, seeds)
+def test_an_affine_map_has_a_closed_form(engine: Engine, algorithm, seed):
     entry = ENTRIES["affine"]
     w = entry.function.params["w"].astype(np.float64)
-    x1, x2 = examples(entry, n1, seed), examples(entry, n2, seed + 1)
+    x1, x2 = examples(entry, N1, seed), examples(entry, N2, seed + 1)
     inputs_ = ask(engine, entry.function, x1, x2, wrt="x", algorithm=algorithm)
     rows = np.linalg.norm(w, axis=1)
     expected = np.broadcast_to((w @ w.T)[None, :, None], inputs_.shape)
@@ -133,7 +138,7 @@ def test_a_function_scaled_by_c_has_its_matrix_scaled_by_c_squared(
     engine: Engine, wrt, algorithm, seed, power
 ):
     rng, c = np.random.default_rng(seed), np.float32(-(2.0**power))
-    x1, x2 = (rng.normal(size=(n, 7)).astype(np.float32) for n in (3, 2))
+    x1, x2 = (rng.normal(size=(n, 7)).astype(np.float32) for n in (N1, N2))
 
     def side(x, c):
         return {"c": np.full(len(x), c, np.float32), "x": x}
@@ -147,7 +152,7 @@ def test_a_function_scaled_by_c_has_its_matrix_scaled_by_c_squared(
 @given(algorithms, seeds)
 def test_the_examples_of_a_batch_keep_to_themselves(engine: Engine, algorithm, seed):
     entry = ENTRIES["mlp_dict"]
-    x1, x2 = examples(entry, 3, seed), examples(entry, 2, seed + 1)
+    x1, x2 = examples(entry, N1, seed), examples(entry, N2, seed + 1)
     spoiled = x1.copy()
     spoiled[2] = np.nan
     clean = ask(engine, entry.function, x1, x2, algorithm=algorithm)

@@ -5,7 +5,7 @@ import pytest
 
 from app.engine import Engine
 from app.errors import NotApplicable
-from tests.engine.ask import ask, named, part
+from tests.engine.ask import ask, honest, named, part
 from tests.engine.sample import Case, parametrized
 from tests.oracle import N1, N2, close, inputs, reference
 from tests.zoo import ZOO
@@ -18,7 +18,7 @@ UNFIT = [
 
 
 @pytest.mark.parametrize("case", parametrized())
-def test_a_matrix_is_the_dense_one(engine: Engine, case: Case):
+def test_a_matrix_is_the_dense_one_and_needs_no_more_bytes_than_predicted(engine: Engine, case: Case):
     x1, x2 = inputs(case.entry)
     known = reference(case.entry, case.wrt)
     k = known.matrix.shape[1]
@@ -37,6 +37,8 @@ def test_a_matrix_is_the_dense_one(engine: Engine, case: Case):
     if x2 is None:
         flat = matrix.reshape(N1 * k, N1 * k)
         assert (flat == flat.T).all(), "symmetric bit for bit"
+    n1, n2 = 1 if case.batching == "single" else N1, {"batch": N2, "x2 left out": None}.get(case.batching, 1)
+    honest(engine, engine.explain(case.entry.function, n1, n2, wrt=case.wrt, algorithm=case.algorithm))
 
 
 @pytest.mark.parametrize(("entry", "algorithm"), UNFIT)

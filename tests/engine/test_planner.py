@@ -110,11 +110,9 @@ def test_a_budget_that_nothing_fits_is_refused_with_each_reason():
 
 
 def test_leaving_x2_out_is_planned_as_less_work_than_giving_it(engine: Engine):
-    for algorithm in NAMES:
-        alone, both = (
-            engine.explain(ENTRIES["mlp_dict"].function, 64, n2, algorithm=algorithm) for n2 in (None, 64)
-        )
-        assert alone.seconds < both.seconds
+    alone, both = (_seconds([engine.explain(ENTRIES["attention"].function, 64, n2)]) for n2 in (None, 64))
+    for name in NAMES:
+        assert alone[name] < both[name]
 
 
 def test_auto_takes_the_cheapest_of_all_and_lists_them_in_order(engine: Engine):
@@ -137,7 +135,7 @@ def test_few_columns_are_pushed_forward_and_few_rows_pulled_back(engine: Engine)
 
         return jnp.sin(params * x).sum(keepdims=True)
 
-    narrow = Function(tall, ArraySpec("float32", (2,)), np.ones(4096, np.float32))
+    narrow = Function(tall, ArraySpec("float32", (2,)), np.ones(512, np.float32))
     broad = Function(wide, ArraySpec("float32", (4096,)), np.ones(4096, np.float32))
     assert engine.explain(narrow, 2, 3).algorithm == "forward"
     assert engine.explain(broad, 2, 3).algorithm != "forward"

@@ -228,6 +228,14 @@ def test_a_list_with_another_number_of_parts_than_the_tuple_is_refused(engine, s
         engine.problem(PAIR, {"x1": np.zeros(shape)}, frozenset(["x1"]))
 
 
+def test_an_array_beside_the_arrays_below_it_is_refused(engine):
+    part = np.zeros(3)
+    with pytest.raises(SpecMismatch, match="one or the other"):
+        engine.problem(PAIR, {"x1": np.zeros((2, 3)), "x1.0": part, "x1.1": part}, frozenset(["x1"]))
+    with pytest.raises(SpecMismatch):
+        engine.problem(PAIR, {"x1": np.zeros((2, 3)), "x1.0": part}, frozenset(["x1"]))
+
+
 def test_the_arrays_that_came_are_not_written_to(engine):
     array = np.array([1.0, np.nan, 3.0], ">f8")
     before = array.copy()

@@ -1,6 +1,7 @@
 """The contract that every algorithm keeps."""
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Protocol
 
 from jax import Array
@@ -34,7 +35,6 @@ class Algorithm(Protocol):
         ...
 
 
-def power_of_two(limit: float, most: int) -> int:
-    """The largest power of two that is at most ``limit``, within 1 and the one that covers ``most``."""
-    covers = 1 << max(0, most - 1).bit_length()
-    return min(covers, 1 << max(0, int(limit).bit_length() - 1))
+def evenly(limit: float, most: int) -> int:
+    """The size of equal chunks of ``most``, each of at most ``limit`` and at least 1: little is padded."""
+    return ceil(most / ceil(most / max(1, int(limit))))

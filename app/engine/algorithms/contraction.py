@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.algorithms.algorithm import Kernel, power_of_two
+from app.engine.algorithms.algorithm import Kernel, evenly
 from app.engine.products import contract, contract_symmetric, mirror
 from app.engine.view import Arrays, View
 
@@ -32,7 +32,7 @@ class Contraction:
 
     def chunk(self, view: View, rows: int, columns: int, memory_bytes: int) -> int:
         """Outputs whose rows are held at a time on each side."""
-        return power_of_two(memory_bytes / 2 / ((rows + columns) * view.p * view.itemsize), view.k)
+        return evenly(memory_bytes / 4 / ((rows + columns) * view.p * view.itemsize), view.k)
 
     def kernel(self, view: View, chunk: int) -> Kernel:
         """Reverse mode for ``chunk`` outputs of each side at a time."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.algorithms.algorithm import Kernel, power_of_two
+from app.engine.algorithms.algorithm import Kernel, evenly
 from app.engine.products import mirror
 from app.engine.view import Arrays, View
 
@@ -31,7 +31,7 @@ class Forward:
     def chunk(self, view: View, rows: int, columns: int, memory_bytes: int) -> int:
         """Columns that are pushed at a time."""
         bytes_of_column = (rows + columns) * (view.k + view.p) * view.itemsize
-        return power_of_two(memory_bytes / 4 / bytes_of_column, min(view.p, _MOST))
+        return evenly(memory_bytes / 8 / bytes_of_column, min(view.p, _MOST))
 
     def kernel(self, view: View, chunk: int) -> Kernel:
         """Forward mode for ``chunk`` columns at a time."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.algorithms.algorithm import Kernel, power_of_two
+from app.engine.algorithms.algorithm import Kernel, evenly
 from app.engine.products import mirror
 from app.engine.view import Arrays, View
 
@@ -35,8 +35,8 @@ class VectorProducts:
     def chunk(self, view: View, rows: int, columns: int, memory_bytes: int) -> int:
         """Cotangents that are pushed at a time."""
         del rows
-        limit = min(_CHUNK_BYTES, memory_bytes // 4)
-        return power_of_two(limit / (view.p * view.itemsize), columns * view.k)
+        limit = min(_CHUNK_BYTES, memory_bytes // 8)
+        return evenly(limit / (view.p * view.itemsize), columns * view.k)
 
     def kernel(self, view: View, chunk: int) -> Kernel:
         """Reverse then forward mode for ``chunk`` cotangents at a time."""
