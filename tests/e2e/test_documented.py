@@ -1,4 +1,4 @@
-"""The service holds to its own OpenAPI document, and to 4xx, whatever is sent: by generated and mutated requests."""
+"""The service holds to its own OpenAPI document, and to 4xx, whatever is sent: generated and mutated."""
 
 import random
 import subprocess
@@ -37,9 +37,11 @@ def generated(server: Server, folder: Path, examples: int, seed: int) -> None:
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
     run = subprocess.run(
-        [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run"]
-        + [f"{server.url}/openapi.json", "--checks", ",".join(CHECKS), "--no-color"]
-        + ["--max-examples", str(examples), "--seed", str(seed)],
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            *("--config-file", config, "run", f"{server.url}/openapi.json", "--no-color"),
+            *("--checks", ",".join(CHECKS), "--max-examples", str(examples), "--seed", str(seed)),
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
