@@ -23,6 +23,7 @@ SLACK = 64.0  # c of the bound, unless the function's own rounding needs more
 QUICK = {"xla_backend_optimization_level": 0}  # the oracle is run once for each compile
 
 Path = tuple[str, ...]
+Sides = tuple[np.ndarray, np.ndarray]  # Jacobians of x1 and of x2
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Reference:
         eps: of the coarsest dtype among the variable and the outputs.
     """
 
-    exact: tuple[np.ndarray, np.ndarray]
-    own: tuple[np.ndarray, np.ndarray]
+    exact: Sides
+    own: Sides
     eps: float
 
     @cached_property
@@ -60,9 +61,11 @@ class Reference:
     def side(self, rows: slice | int, columns: slice | int) -> "Reference":
         """The same for some examples of either side."""
 
-        def cut(both: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-            return both[0][rows].reshape(-1, *both[0].shape[1:]), both[1][columns].reshape(
-                -1, *both[1].shape[1:]
+        def cut(both: Sides) -> Sides:
+            first, second = both
+            return (
+                first[rows].reshape(-1, *first.shape[1:]),
+                second[columns].reshape(-1, *second.shape[1:]),
             )
 
         return Reference(cut(self.exact), cut(self.own), self.eps)
@@ -70,11 +73,11 @@ class Reference:
     @property
     def symmetric(self) -> "Reference":
         """The same for x2 = x1."""
-        return Reference((self.exact[0],) * 2, (self.own[0],) * 2, self.eps)
+        return Reference((self.exact[0], self.exact[0]), (self.own[0], self.own[0]), self.eps)
 
 
 def gram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """``[n1, k, p]`` and ``[n2, k, p]`` to float64 ``[n1, k, n2, k]``; accumulates no coarser than float32."""
+    """``[n1, k, p]`` and ``[n2, k, p]`` to float64 ``[n1, k, n2, k]``; sums no coarser than float32."""
     wide = np.result_type(first.dtype, np.float32)
     return np.tensordot(first.astype(wide), second.astype(wide), (2, 2)).astype(np.float64)
 
@@ -106,7 +109,7 @@ def reference(entry: Entry, wrt: str) -> Reference:
     exact, own = _jacobians(entry, True), _jacobians(entry, False)
     paths = [path for path in own.leaves if any(_matches(pattern, path) for pattern in _patterns(wrt))]
 
-    def rows(dense: _Dense) -> tuple[np.ndarray, np.ndarray]:
+    def rows(dense: _Dense) -> Sides:
         wide = np.result_type(np.float32, *(dense.leaves[path].dtype for path in paths))
         whole = np.concatenate([dense.leaves[path].astype(wide) for path in paths], axis=2)
         return whole[:N1], whole[N1:]

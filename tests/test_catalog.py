@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
@@ -83,7 +84,9 @@ def test_a_folder_is_a_function_with_its_weights_beside_it(folder):
     assert loaded(folder).get("weighted").version != first
 
 
-@pytest.mark.parametrize("name", ["_draft.py", ".hidden.py", "notes.txt", "_folder/__init__.py", "data/table.csv"])
+@pytest.mark.parametrize(
+    "name", ["_draft.py", ".hidden.py", "notes.txt", "_folder/__init__.py", "data/table.csv"]
+)
 def test_what_begins_with_an_underscore_or_is_no_python_is_skipped(folder, name):
     write(folder, name, "raise RuntimeError('it was read')")
     write(folder, "scale.py", scale())
@@ -156,10 +159,11 @@ def test_checking_names_every_file_with_what_it_holds_or_why_not(folder):
     good, bad, twice = (
         write(folder, name, text) for name, text in (("a.py", scale()), ("b.py", "x ="), ("c.py", scale()))
     )
-    found = dict(Catalog([folder]).check())
-    assert [each.name for each in found[good]] == ["scale"]
-    assert isinstance(found[bad], LoadError)
-    assert isinstance(found[twice], LoadError)
+    found = {
+        path: "refused" if isinstance(held, LoadError) else [each.name for each in held]
+        for path, held in Catalog([folder]).check()
+    }
+    assert found == {good: ["scale"], bad: "refused", twice: "refused"}
 
 
 def test_a_version_changes_with_the_file_and_with_the_parameters_and_with_nothing_else(folder, tmp_path):
@@ -214,7 +218,9 @@ def test_versions_are_kept_between_starts_and_a_damaged_file_of_them_harms_nothi
     assert len(set(versions)) == 1
 
 
-@pytest.mark.parametrize("name", ["", "scal", "../scale", "scale\x00", "__class__", "x" * 10_000, "SCALE", " scale"])
+@pytest.mark.parametrize(
+    "name", ["", "scal", "../scale", "scale\x00", "__class__", "x" * 10_000, "SCALE", " scale"]
+)
 def test_an_unknown_name_is_refused_in_few_words(folder, name):
     write(folder, "scale.py", scale())
     with pytest.raises(UnknownFunction, match="scale") as caught:
@@ -314,10 +320,8 @@ def test_what_a_file_does_to_jax_is_undone(folder, leak):
     before = {name: getattr(jax.config, name) for name in names}
     write(folder, "leaky.py", scale("leaky").replace("\n\n", f"\nimport jax\n{leak}\n\n", 1))
     catalog = Catalog([folder])
-    try:
+    with pytest.raises(LoadError, match="and it fails") if "raise" in leak else nullcontext():
         catalog.load()
-    except LoadError as error:
-        assert "raise" in leak, error
     assert {name: getattr(jax.config, name) for name in names} == before
     assert jax.numpy.ones(2).dtype == np.float32
 

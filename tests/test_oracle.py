@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.oracle import N1, N2, close, inputs, reference
+from tests.oracle import N1, N2, close, inputs, parameters, reference
 from tests.zoo import ZOO
 
 ENTRIES = {entry.name: entry for entry in ZOO}
@@ -17,7 +17,7 @@ def test_the_zoo_holds_functions_of_distinct_names():
 
 def test_the_oracle_knows_the_closed_form_of_an_affine_map():
     affine = ENTRIES["affine"]
-    w = affine.function.params["w"].astype(np.float64)
+    w = parameters(affine)["w"].astype(np.float64)
     x1, x2 = (x.astype(np.float64) for x in inputs(affine))
     np.testing.assert_allclose(
         reference(affine, "x").matrix, np.broadcast_to((w @ w.T)[:, None], (N1, 7, N2, 7))

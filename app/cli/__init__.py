@@ -166,6 +166,8 @@ def run(
     registry: Registry = None,
 ) -> int:
     """Compute one matrix into a file, without a server."""
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
     from app.cli import running  # noqa: PLC0415
 
     settings = _settings(registry=registry, memory_bytes=memory_bytes)

@@ -61,7 +61,8 @@ def _write(engine: Engine, plan: Plan, problem: Problem, path: Path) -> None:
         task = progress.add_task("blocks", total=plan.blocks)
         for block in engine.execute(plan, problem):
             whole[slice(*block.rows), :, slice(*block.columns), :] = block.array
-            progress.advance(task)
+            mirrored = problem.symmetric and block.rows > block.columns
+            progress.advance(task, 0 if mirrored else 1)
     matrix.flush()
 
 

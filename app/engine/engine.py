@@ -93,7 +93,7 @@ class Engine:
             AnswerTooLarge: where the matrix would be larger than is answered.
         """
         _check_name(algorithm)
-        needed = prod(problem.sizes) * problem.view.itemsize
+        needed = _answer_bytes(problem)
         if needed > self.max_answer_bytes:
             raise AnswerTooLarge(
                 f"the matrix {list(problem.shape)} needs {needed} bytes; "
@@ -101,11 +101,17 @@ class Engine:
                 needed_bytes=needed,
                 allowed_bytes=self.max_answer_bytes,
             )
-        n2 = None if problem.symmetric else problem.n2
-        plan = self._plan(problem.view, problem.wrt, problem.n1, n2, algorithm, self.memory_bytes)
+        plan = self._plan(*self._key(problem, algorithm))
         if plan.chosen is None:
             raise _refusal(plan, algorithm)
         return plan
+
+    def ready(self, problem: Problem, algorithm: str = "auto") -> Plan | None:
+        """The plan of a problem, if it was made and compiled before; takes microseconds, on any thread."""
+        plan = self._plans.get(self._key(problem, algorithm))
+        if plan is None or plan.chosen is None or _answer_bytes(problem) > self.max_answer_bytes:
+            return None
+        return plan if all(tile in self.executables for tile in plan.tiles) else None
 
     def explain(
         self,
@@ -163,6 +169,10 @@ class Engine:
         with self._lock:
             self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
 
+    def _key(self, problem: Problem, algorithm: str) -> tuple[View, str, int, int | None, str, int]:
+        n2 = None if problem.symmetric else problem.n2
+        return problem.view, problem.wrt, problem.n1, n2, algorithm, self.memory_bytes
+
     def _plan(self, view: View, wrt: str, n1: int, n2: int | None, algorithm: str, memory_bytes: int) -> Plan:
         key = (view, wrt, n1, n2, algorithm, memory_bytes)
         plan = self._plans.get(key)
@@ -182,6 +192,10 @@ class Engine:
             function = tile.view.signature.function
             with self._lock:
                 self._plans = {k: plan for k, plan in self._plans.items() if plan.function is not function}
+
+
+def _answer_bytes(problem: Problem) -> int:
+    return prod(problem.sizes) * problem.view.itemsize
 
 
 def _check_name(algorithm: str) -> None:

@@ -206,7 +206,9 @@ def _check_nothing_is_left(
     sources = {source for source, _ in taken}
     for name in arrays:
         if name.partition(".")[0] == root and name not in sources:
-            raise SpecMismatch(f"array {name!r} is given beside the arrays below it; expected one or the other")
+            raise SpecMismatch(
+                f"array {name!r} is given beside the arrays below it; expected one or the other"
+            )
     parts: dict[tuple[str, tuple[int, ...]], set[int]] = {}
     for source, inside in taken:
         for depth, index in enumerate(inside):
@@ -217,9 +219,7 @@ def _check_nothing_is_left(
             raise SpecMismatch(f"{source} has {came} parts; expected {len(indices)}, one for each array of x")
 
 
-def _find(
-    root: str, path: Path, arrays: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, str, tuple[int, ...]]:
+def _find(root: str, path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str, tuple[int, ...]]:
     """The array of one leaf, the name that it came under, and where in that array it lies."""
     inside: tuple[int, ...] = ()
     above: Any = path
@@ -233,8 +233,6 @@ def _find(
                 array = array[index]
             return array, name, inside
         if not above or not above[-1].isdigit():
-            raise SpecMismatch(
-                f"array {render(root, *path)!r} is missing; came {_names(arrays)}"
-            )
+            raise SpecMismatch(f"array {render(root, *path)!r} is missing; came {_names(arrays)}")
         inside = (int(above[-1]), *inside)
         above = above[:-1]

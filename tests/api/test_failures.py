@@ -174,7 +174,7 @@ async def test_no_exception_leaves_a_route(service: tuple[FastAPI, httpx.AsyncCl
     app, client = service
 
     class Broken(dict):
-        def items(self) -> object:
+        def items(self):  # pyright: ignore[reportIncompatibleMethodOverride]
             raise RuntimeError("a secret of the host")
 
     catalog = app.state.house.catalog

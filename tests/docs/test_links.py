@@ -42,6 +42,5 @@ def test_every_page_of_docs_is_linked_from_another() -> None:
     linked = {
         (page.parent / link.partition("#")[0]).resolve() for page in documents() for link in _links(page)
     }
-    linked |= {folder / "index.md" for folder in linked if folder.is_dir()}
     unreachable = set((ROOT / "docs").rglob("*.md")) - linked
     assert not unreachable

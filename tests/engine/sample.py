@@ -1,4 +1,4 @@
-"""The product of functions × variables × algorithms × batching, and a sample of it in which each pair meets."""
+"""Functions × variables × algorithms × batching, and a sample of the product in which each pair meets."""
 
 from dataclasses import dataclass
 from itertools import product

@@ -59,7 +59,7 @@ def test_no_more_than_one_block_is_computed_ahead():
     jax.effects_barrier()
     of_one_block = 2  # one for x1 and one for x2
     assert len(CALLS) <= 2 * of_one_block
-    blocks.close()
+    del blocks
     assert len(CALLS) <= 2 * of_one_block
     assert first.array.shape == (1, 1, 1, 1)
     np.testing.assert_array_equal(gather(engine, plan, problem), 4 * np.einsum("ia,jb->iajb", x1, x2))

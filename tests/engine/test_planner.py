@@ -11,13 +11,19 @@ from app import ArraySpec, Function
 from app.engine import ALGORITHMS, Engine, Plan
 from app.engine.tiling import bucket_above, bucket_below, smaller, tiling
 from app.errors import AnswerTooLarge, NotApplicable, SpecMismatch
-from tests.engine.ask import named
+from tests.engine.ask import honest, named
 from tests.oracle import inputs
 from tests.zoo import ZOO
 
 ENTRIES = {entry.name: entry for entry in ZOO}
 NAMES = [each.name for each in ALGORITHMS]
 GROUPS, EACH = 1_000, 2_000
+
+
+@pytest.fixture(scope="module")
+def alone() -> Engine:
+    """An engine that holds no parameters on the device: they would come out of the budget."""
+    return Engine(memory_bytes=1 << 30)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 64), st.integers(1, 64), st.booleans())
@@ -68,9 +74,9 @@ def _seconds(plans: list[Plan]) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("name", ["mlp_dict", "sine_sums"])
 @pytest.mark.parametrize("n2", [5, None])
-def test_a_larger_memory_budget_never_gives_a_slower_plan(engine: Engine, name, n2):
+def test_a_larger_memory_budget_never_gives_a_slower_plan(alone: Engine, name, n2):
     function = ENTRIES[name].function
-    plans = [engine.explain(function, 7, n2, memory_bytes=8**power) for power in range(2, 9)]
+    plans = [alone.explain(function, 7, n2, memory_bytes=8**power) for power in range(2, 9)]
     for algorithm, seconds in _seconds(plans).items():
         assert np.isfinite(seconds[-1])
         assert seconds == sorted(seconds, reverse=True), algorithm
@@ -79,15 +85,15 @@ def test_a_larger_memory_budget_never_gives_a_slower_plan(engine: Engine, name, 
 @pytest.mark.parametrize("n2", [5, None])
 def test_a_larger_time_budget_never_gives_a_slower_plan(n2):
     function = ENTRIES["mlp_dict"].function
-    plans = [Engine(1 << 30, block_seconds=0.1**power).explain(function, 7, n2) for power in (8, 6, 5, 4, 3, 1)]
+    plans = [Engine(1 << 30, block_seconds=0.1**power).explain(function, 7, n2) for power in (8, 5, 4, 3)]
     for algorithm, seconds in _seconds(plans).items():
         assert seconds == sorted(seconds, reverse=True), algorithm
 
 
 @pytest.mark.parametrize("name", ["mlp_dict", "sine_sums"])
 @pytest.mark.parametrize("power", range(12, 24, 4))
-def test_a_plan_keeps_within_its_budget_or_there_is_none(engine: Engine, name, power):
-    plan = engine.explain(ENTRIES[name].function, 7, 5, memory_bytes=2**power)
+def test_a_plan_keeps_within_its_budget_or_there_is_none(alone: Engine, name, power):
+    plan = alone.explain(ENTRIES[name].function, 7, 5, memory_bytes=2**power)
     for candidate in plan.candidates:
         if candidate.refused:
             assert str(2**power) in candidate.refused, "the refusal names what was allowed"
@@ -120,6 +126,7 @@ def test_auto_takes_the_cheapest_of_all_and_lists_them_in_order(engine: Engine):
         plan = engine.explain(entry.function, 3, 2)
         assert [each.algorithm for each in plan.candidates] == NAMES
         usable = {each.algorithm: each.seconds for each in plan.candidates if not each.refused}
+        assert plan.algorithm
         assert usable[plan.algorithm] == min(usable.values()) == plan.seconds
         assert set(entry.cannot) == set(NAMES) - set(usable)
 
@@ -195,7 +202,6 @@ def test_vector_products_never_hold_the_jacobian(engine: Engine):
     plan = engine.explain(function, 1, 1, algorithm="vector_products")
     engine.prepare(plan)
     (tile,) = plan.tiles
-    analysis = engine.executables.get(tile).run.memory_analysis()
-    assert analysis.temp_size_in_bytes < 64e6
-    assert plan.chosen is not None
-    assert analysis.temp_size_in_bytes <= plan.chosen.bytes
+    held = engine.executables.get(tile).temporary_bytes
+    assert 2 * 4 * GROUPS * EACH < held < 64e6, "at least one gradient and one tangent"
+    honest(engine, plan)

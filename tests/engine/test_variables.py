@@ -67,8 +67,6 @@ def test_a_wrt_names_leaves_by_whole_components(wrt, x, params):
         "y",
         "theta.head",
         "*",
-    ]
-    + [
         "params.[head",
         "params.head]",
         "params.[]x",
@@ -76,8 +74,13 @@ def test_a_wrt_names_leaves_by_whole_components(wrt, x, params):
         "params.__class__",
         "params.head.kernel.shape",
         "x.0",
-    ]
-    + ["params.head.kernel.0", "x" * 10_000, "params.head\x00", "params.he", "params.**", "Params"],
+        "params.head.kernel.0",
+        "x" * 10_000,
+        "params.head\x00",
+        "params.he",
+        "params.**",
+        "Params",
+    ],
 )
 def test_what_names_nothing_is_refused(wrt):
     with pytest.raises(SpecMismatch):

@@ -1,10 +1,11 @@
 """The arm stands where its maker says, and J is the geometric Jacobian of the textbooks."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from registry.arm_pose import READY, TABLE, arm_pose, frames, rotation_vector
+from registry.arm_pose import READY, TABLE, arm_pose, geometry, rotation_vector
 from tests.registry.dense import jacobian
 
 
@@ -42,12 +43,12 @@ def manipulability(J: np.ndarray) -> float:
 
 
 def test_at_zero_angles_the_flange_is_where_the_table_adds_up_to():
-    pose = np.asarray(arm_pose.apply(frames(), np.zeros(7, np.float32)))
+    pose = np.asarray(arm_pose.apply(geometry(), np.zeros(7, np.float32)))
     np.testing.assert_allclose(pose[:3], [0.088, 0, 0.333 + 0.316 + 0.384 - 0.107], atol=1e-6)
 
 
 def test_the_ready_pose_is_the_reference_of_the_orientation():
-    pose = np.asarray(arm_pose.apply(frames(), READY.astype(np.float32)))
+    pose = np.asarray(arm_pose.apply(geometry(), READY.astype(np.float32)))
     np.testing.assert_allclose(pose, [0.30689, 0, 0.59028, 0, 0, 0], atol=1e-5)
 
 
@@ -61,20 +62,26 @@ def test_in_the_ready_pose_the_matrix_is_the_manipulability_matrix():
 def test_elsewhere_the_angle_of_the_rotation_gives_the_known_factor(seed):
     """√det K is larger than Yoshikawa's measure by the determinant of the rotation vector's derivative."""
     q = np.random.RandomState(seed).uniform(-1.5, 1.5, 7)
-    angle = np.linalg.norm(np.asarray(arm_pose.apply(frames(), q.astype(np.float32)))[3:])
+    angle = np.linalg.norm(np.asarray(arm_pose.apply(geometry(), q.astype(np.float32)))[3:])
     factor = angle**2 / (2 - 2 * np.cos(angle))
     assert manipulability(jacobian(arm_pose, q)) == pytest.approx(
         factor * manipulability(geometric(q)), rel=1e-4
     )
 
 
-@pytest.mark.parametrize("angle", [0.0, 1e-4, 0.03, 0.032, 1.0, 3.0])
-def test_the_rotation_vector_is_axis_times_angle_at_small_and_large_angles(angle):
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("angle", [0.0, 1e-4, 0.063, 0.064, 1.0, 3.1])
+def test_the_rotation_vector_is_axis_times_angle_whatever_the_sign_of_the_quaternion(angle, sign):
     axis = np.array([2, -1, 2]) / 3
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     with jax.enable_x64(True):
-        np.testing.assert_allclose(
-            rotation_vector(jax.numpy.asarray(rotation)), angle * axis, rtol=1e-8, atol=1e-15
-        )
+        quaternion = sign * jnp.array([np.cos(angle / 2), *(np.sin(angle / 2) * axis)])
+        np.testing.assert_allclose(rotation_vector(quaternion), angle * axis, rtol=1e-8, atol=1e-15)
+
+
+def test_a_full_turn_of_one_joint_leads_back_to_the_same_pose():
+    poses = [
+        arm_pose.apply(geometry(), READY.astype(np.float32) + turn)
+        for turn in np.float32(2 * np.pi) * np.eye(7, dtype=np.float32)
+    ]
+    start = arm_pose.apply(geometry(), READY.astype(np.float32))
+    np.testing.assert_allclose(poses, np.tile(start, (7, 1)), atol=1e-5)

@@ -106,6 +106,24 @@ def test_compiling_is_timed_once(engine: Pulled, scheduler: Scheduler) -> None:
     assert second.times.compile == 0
 
 
+def test_what_is_compiled_passes_by_those_who_wait_for_the_compiler(
+    engine: Pulled, scheduler: Scheduler
+) -> None:
+    asyncio.run(answer(scheduler, problem(engine)))
+
+    async def beside_a_compilation() -> float:
+        compiling = asyncio.ensure_future(scheduler.on_compiler(time.sleep, 2))
+        await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        await answer(scheduler, problem(engine))
+        seconds = time.perf_counter() - began
+        assert not compiling.done()
+        await compiling
+        return seconds
+
+    assert asyncio.run(beside_a_compilation()) < 1.5
+
+
 def test_two_clients_take_turns_block_by_block(engine: Pulled, scheduler: Scheduler) -> None:
     engine.seconds = 0.01
 

@@ -9,7 +9,9 @@ from tests.zoo.entry import entry, f32, weights
 
 
 @entry(
-    x=f32(11), params={"w": weights(1, 7, 11), "b": weights(2, 7)}, wrts=("x", "params", "params.w", "params.b")
+    x=f32(11),
+    params={"w": weights(1, 7, 11), "b": weights(2, 7)},
+    wrts=("x", "params", "params.w", "params.b"),
 )
 def affine(params, x):
     """The closed form: K is W Wᵀ for x, and (x1 · x2 + 1) I for the parameters."""
@@ -135,7 +137,11 @@ def gated_recurrence(params, x):
     return state * sums[-1]
 
 
-@entry(x=f32(11), params={"shared": weights(31, 7, 11), "bias": weights(32, 7)}, wrts=("params", "x", "params.shared"))
+@entry(
+    x=f32(11),
+    params={"shared": weights(31, 7, 11), "bias": weights(32, 7)},
+    wrts=("params", "x", "params.shared"),
+)
 def tied(params, x):
     """One weight used twice, once transposed."""
     return params["shared"].T @ jnp.tanh(params["shared"] @ x + params["bias"])

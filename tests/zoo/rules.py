@@ -116,7 +116,11 @@ def spectrum(params, x):
     return jnp.abs(jnp.fft.rfft(x * params))[:5] ** 2
 
 
-@entry(x=f32(5, 7), params={"w": weights(13, 11, 7), "frozen": weights(14, 11)}, wrts=("x", "params", "params.frozen"))
+@entry(
+    x=f32(5, 7),
+    params={"w": weights(13, 11, 7), "frozen": weights(14, 11)},
+    wrts=("x", "params", "params.frozen"),
+)
 def stopped(params, x):
     """A map over rows of the example, and a parameter whose derivative is stopped."""
     rows = jax.vmap(lambda row: jnp.tanh(params["w"] @ row))(x)

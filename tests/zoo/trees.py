@@ -48,7 +48,9 @@ def scalar_input(params, x):
     return jnp.sin(params * x)
 
 
-@entry(x=f32(11), params={"used": weights(6, 7, 11), "dead": weights(7, 13)}, wrts=("params", "params.dead", "x"))
+@entry(
+    x=f32(11), params={"used": weights(6, 7, 11), "dead": weights(7, 13)}, wrts=("params", "params.dead", "x")
+)
 def dead_parameter(params, x):
     """A parameter that reaches nothing: its part of K is exactly zero."""
     return jnp.tanh(params["used"] @ x)
