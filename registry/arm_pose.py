@@ -27,22 +27,20 @@ TABLE = np.array(
 READY = np.array([0, -0.25, 0, -0.75, 0, 0.5, 0.25]) * np.pi  # the maker's ready pose, rad
 
 
-def frames() -> dict[str, np.ndarray]:
-    """Fixed part of each joint's frame, and the orientation that rotations are counted from.
+def geometry() -> dict[str, np.ndarray]:
+    """What lies between the joints, and the orientation that rotations are counted from.
 
     Returns:
-        ``rotation`` ``[8, 3, 3]`` and ``offset`` ``[8, 3]`` (metres), link to link at zero angles;
-        ``reference`` ``[3, 3]``: the flange's orientation in the ready pose, straight down.
+        ``tilt`` ``[8, 4]`` quaternions and ``offset`` ``[8, 3]`` metres, from each link to the next at zero
+        angle; ``reference`` ``[4]``, the flange's orientation in the ready pose, straight down.
+        Quaternions are real part first.
     """
     a, d, quarters = TABLE.T
-    angle = quarters * np.pi / 2
-    cos, sin, zero, one = np.cos(angle).round(), np.sin(angle).round(), np.zeros(8), np.ones(8)
-    tilt = np.array([[one, zero, zero], [zero, cos, -sin], [zero, sin, cos]]).transpose(2, 0, 1)
-    h = np.sqrt(0.5)
+    angle, zero = quarters * np.pi / 2, np.zeros(8)
     arrays = {
-        "rotation": tilt,
-        "offset": np.stack([a, -sin * d, cos * d], axis=1),
-        "reference": np.array([[h, -h, 0.0], [-h, -h, 0.0], [0.0, 0.0, -1.0]]),
+        "tilt": np.stack([np.cos(angle / 2), np.sin(angle / 2), zero, zero], axis=1),
+        "offset": np.stack([a, -np.sin(angle) * d, np.cos(angle).round() * d], axis=1),
+        "reference": np.array([0.0, np.cos(np.pi / 8), -np.sin(np.pi / 8), 0.0]),
     }
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
@@ -52,25 +50,34 @@ def example() -> tuple[np.ndarray, np.ndarray]:
     return READY.astype(np.float32), READY.astype(np.float32)
 
 
-def rotation_vector(rotation: jax.Array) -> jax.Array:
-    """Axis times angle of a rotation matrix, ``[3, 3]`` -> ``[3]``; smooth but at half a turn.
+def multiply(p: jax.Array, q: jax.Array) -> jax.Array:
+    """Hamilton's product, ``[4], [4] -> [4]``: first the rotation q, then p."""
+    real = p[0] * q[0] - p[1:] @ q[1:]
+    return jnp.append(real, p[0] * q[1:] + q[0] * p[1:] + jnp.cross(p[1:], q[1:]))
 
-    The antisymmetric part holds axis · sin(angle). Near the identity the factor angle / sin(angle) is
-    a series: its quotient, and the derivative of the norm, would be 0 / 0.
+
+def rotate(q: jax.Array, vector: jax.Array) -> jax.Array:
+    """A vector, rotated by a unit quaternion, ``[4], [3] -> [3]``."""
+    return vector + 2 * jnp.cross(q[1:], jnp.cross(q[1:], vector) + q[0] * vector)
+
+
+def rotation_vector(q: jax.Array) -> jax.Array:
+    """Axis times angle of a unit quaternion, ``[4] -> [3]``, at most half a turn; smooth below that.
+
+    Near the identity the factor angle / sine is a series: its quotient, and the derivative of the norm,
+    would be 0 / 0.
     """
-    twist = 0.5 * (rotation - rotation.T)
-    axis = jnp.stack([twist[2, 1], twist[0, 2], twist[1, 0]])
-    cosine = 0.5 * (jnp.trace(rotation) - 1.0)
-    square = axis @ axis
-    small = (square < 1e-3) & (cosine > 0)
+    q = jnp.where(q[0] < 0, -q, q)
+    square = q[1:] @ q[1:]
+    small = square < 1e-3
     sine = jnp.sqrt(jnp.where(small, 1.0, square))
     series = 1.0 + square / 6 + 3 * square**2 / 40 + 5 * square**3 / 112
-    return axis * jnp.where(small, series, jnp.arctan2(sine, cosine) / sine)
+    return 2 * q[1:] * jnp.where(small, series, jnp.arctan2(sine, q[0]) / sine)
 
 
 @function(
     x=ArraySpec("float32", (7,), low=-1.5, high=1.5),
-    params=frames,
+    params=geometry,
     wrt="x",
     example=example,
     tags=("robotics",),
@@ -79,7 +86,7 @@ def arm_pose(params: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     """Position and orientation of a Franka Emika Panda's flange for seven joint angles.
 
     Args:
-        params: the arm's geometry, see ``frames``.
+        params: the arm's geometry, see ``geometry``.
         x: joint angles, ``[7]``, rad.
 
     Returns:
@@ -89,13 +96,14 @@ def arm_pose(params: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     """
 
     def link(frame: tuple[jax.Array, jax.Array], joint: tuple[jax.Array, ...]) -> tuple[Any, None]:
-        rotation, position = frame
+        orientation, position = frame
         tilt, offset, angle = joint
-        cos, sin = jnp.cos(angle), jnp.sin(angle)
-        turn = jnp.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        return (rotation @ tilt @ turn, position + rotation @ offset), None
+        turn = jnp.array([jnp.cos(angle / 2), 0.0, 0.0, jnp.sin(angle / 2)])
+        position = position + rotate(orientation, offset)
+        return (multiply(multiply(orientation, tilt), turn), position), None
 
+    base = jnp.array([1.0, 0.0, 0.0, 0.0], x.dtype), jnp.zeros(3, x.dtype)
     angles = jnp.append(x, 0.0)  # the flange does not turn
-    base = jnp.eye(3, dtype=x.dtype), jnp.zeros(3, x.dtype)
-    (rotation, position), _ = jax.lax.scan(link, base, (params["rotation"], params["offset"], angles))
-    return jnp.concatenate([position, rotation_vector(rotation @ params["reference"].T)])
+    (orientation, position), _ = jax.lax.scan(link, base, (params["tilt"], params["offset"], angles))
+    conjugate = params["reference"] * jnp.array([1.0, -1.0, -1.0, -1.0])
+    return jnp.concatenate([position, rotation_vector(multiply(orientation, conjugate))])

@@ -12,7 +12,7 @@ HEAT_CAPACITY = 3.7e6  # J/(m³ K), density times specific heat of carbon steel
 STEP_SECONDS = 0.1
 STEPS_PER_READING = 100
 READINGS = 8
-SENSORS = np.array([4, 14, 25, 35])  # cells that hold a thermometer
+SENSORS = np.array([4, 14, 25, 35], np.int32)  # cells that hold a thermometer
 
 CENTRES_METRES = (np.arange(CELLS) + 0.5) * LENGTH_METRES / CELLS
 
