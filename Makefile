@@ -7,6 +7,7 @@ VENV   ?= .venv
 IMAGE  ?= jjt
 ENGINE ?= docker
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
@@ -70,12 +71,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements.lock $(REGISTRY_NEEDS) pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(if $(REGISTRY_NEEDS),$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint requirements.lock --requirement $(REGISTRY_NEEDS))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --requirement requirements.lock
+	$(if $(REGISTRY_NEEDS),$(PIP) --constraint requirements.lock --requirement $(REGISTRY_NEEDS))
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+$(VENV)/.dev: requirements-dev.lock client/pyproject.toml $(VENV)/.runtime
+	$(PIP) --requirement requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable client
 	@touch $@

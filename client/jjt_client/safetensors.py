@@ -54,5 +54,5 @@ def _word(name: str, array: np.ndarray) -> str:
 def _raw(array: np.ndarray) -> memoryview:
     """The bytes of an array in C order and little-endian, without a copy where they lie so."""
     if array.dtype.name == "bfloat16":  # a dtype that NumPy cannot turn round
-        array = np.asarray(array, order="C").view(np.uint16)
+        array = array.view(np.uint16)
     return np.asarray(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8).data
