@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 READY = re.compile(r"is ready on (http://\S+)")
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 Serve = Callable[..., str]
 

@@ -29,12 +29,15 @@ def written_by_readers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(serve: Serve, written_by_readers: Path) -> str:
-    """A service that holds the registry of the repository, and what readers add."""
-    return serve(registry=f"{ROOT / 'registry'}:{written_by_readers}")
+    """A service that holds the registry of the repository, and what readers add.
+
+    Its data are those of the checkout, so that report cards are made once and not in each run.
+    """
+    return serve(registry=f"{ROOT / 'registry'}:{written_by_readers}", data=str(ROOT / ".jjt"))
 
 
 @pytest.mark.xdist_group("pages")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_of_the_page_runs(
     page: Path, url: str, written_by_readers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
