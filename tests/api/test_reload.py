@@ -41,7 +41,10 @@ async def test_a_changed_file_is_served_and_a_broken_one_is_named(tmp_path: Path
     folder.mkdir()
     file = folder / "scaled.py"
     file.write_text(DOUBLE.format(factor=2))
-    async with opened(settings_for(folder, reload=how == "files")) as (_, client):
+    async with opened(settings_for(folder, reload=how == "files")) as (app, client):
+        house = app.state.house
+        old = house.catalog.get("scaled")
+        assert house.engine.report(old)
 
         def write(text: str) -> None:
             file.write_text(text)
@@ -60,6 +63,11 @@ async def test_a_changed_file_is_served_and_a_broken_one_is_named(tmp_path: Path
 
         await until(changed)
         assert await factor(client) == pytest.approx(30)
+
+        async def forgotten() -> bool:
+            return not house.engine.report(old)
+
+        await until(forgotten)
 
         write("this is not Python")
 
