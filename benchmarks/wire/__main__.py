@@ -109,7 +109,7 @@ def measured(x: np.ndarray) -> Iterator[tuple[str, str, Timed]]:
     """Direction, format and times."""
     for direction, cases in (("decode", decoding(x)), ("encode", encoding(x))):
         for name, (own, plain) in cases:
-            yield direction, name, by_turns({"ours": own, "plain": plain}, seconds=1.5)
+            yield direction, name, by_turns({"ours": own, "plain": plain}, seconds=1.0, least=3)
 
 
 def main() -> None:
