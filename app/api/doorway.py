@@ -19,6 +19,7 @@ REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 MAX_HEADER_BYTES = 64 << 10
 CLIENT_LEFT = 499  # in the log and in the metrics only: nobody is there to read it
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds; logged when they fail
+EXPECTED = frozenset({200, 503})  # of a quiet route: a service that starts says 503 until it is ready
 log = structlog.get_logger()
 
 
@@ -64,7 +65,7 @@ class Doorway:
         route = getattr(scope.get("route"), "path", "") or UNKNOWN
         self._metrics.requests.labels(route, bounded(visit.method, METHODS), str(visit.status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        if route in QUIET and visit.status == 200:
+        if route in QUIET and visit.status in EXPECTED:
             return
         log.info(
             "request",
