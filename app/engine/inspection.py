@@ -18,7 +18,7 @@ from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import CANNOT
 from app.engine.examples import random_examples
 from app.engine.planner import Planner
-from app.engine.signature import Signature
+from app.engine.signature import Signature, floating
 from app.engine.variables import Selection, render
 from app.engine.view import Arrays, View
 from app.engine.worlds import world
@@ -52,7 +52,7 @@ def report_card(signature: Signature, params: Sequence[Any], planner: Planner) -
             "integer_inputs": [
                 render("x", *path)
                 for i, path in enumerate(signature.x_paths)
-                if not _floating(signature.x_avals[i])
+                if not floating(signature.x_avals[i])
             ],
             "cast": [render("params", *path) for path in signature.params.cast],
         }
@@ -216,11 +216,7 @@ def _algorithms(signature: Signature, planner: Planner) -> dict[str, str]:
 
 
 def _everything(signature: Signature) -> Selection:
-    def floating(avals: Sequence[Any]) -> tuple[int, ...]:
-        return tuple(i for i, aval in enumerate(avals) if _floating(aval))
+    def indices(avals: Sequence[Any]) -> tuple[int, ...]:
+        return tuple(i for i, aval in enumerate(avals) if floating(aval))
 
-    return Selection(floating(signature.x_avals), floating(signature.param_avals))
-
-
-def _floating(aval: Any) -> bool:
-    return bool(jnp.issubdtype(aval.dtype, jnp.floating))
+    return Selection(indices(signature.x_avals), indices(signature.param_avals))

@@ -68,9 +68,9 @@ class Signature:
 
     def selection(self, wrt: str) -> Selection:
         """The leaves that a wrt names. Raises ``SpecMismatch``."""
-        x = [(path, _floating(aval)) for path, aval in zip(self.x_paths, self.x_avals, strict=True)]
+        x = [(path, floating(aval)) for path, aval in zip(self.x_paths, self.x_avals, strict=True)]
         pairs = zip(self.params.paths, self.param_avals, strict=True)
-        return select(wrt, x, [(path, _floating(aval)) for path, aval in pairs])
+        return select(wrt, x, [(path, floating(aval)) for path, aval in pairs])
 
     def variable_avals(self, selection: Selection) -> list[ShapeDtypeStruct]:
         """Shape and dtype of the leaves that J differentiates: those of x, then those of the parameters."""
@@ -152,13 +152,14 @@ def _check_output(name: str, aval: Any) -> None:
             f"{name} is {aval.dtype}: complex outputs are not supported; "
             "return (jnp.real(y), jnp.imag(y)), two real outputs"
         )
-    if not _floating(aval):
+    if not floating(aval):
         raise ValueError(
             f"{name} is {aval.dtype}: it has no derivative; leave it out, or convert it to a float"
         )
 
 
-def _floating(aval: Any) -> bool:
+def floating(aval: Any) -> bool:
+    """Whether an array of this dtype has a derivative."""
     return bool(jnp.issubdtype(aval.dtype, jnp.floating))
 
 
