@@ -1,6 +1,7 @@
 """Results → a table in Markdown, the figures as JSON, and a plot, side by side in ``results/``."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,26 @@ def write(name: str, text: str, figures: Any) -> None:
     (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(text)
+
+
+def text_bars(axis: str, groups: Mapping[str, Mapping[str, float]], width: int = 40) -> str:
+    """The bars of a plot as text, on the same logarithmic axis from the shortest to the longest.
+
+    Args:
+        axis: what the bars' lengths are, with the unit.
+        groups: bars by name in groups by name.
+        width: of the longest bar, in characters.
+    """
+    values = [value for group in groups.values() for value in group.values()]
+    low, high = math.log(min(values)), math.log(max(values))
+    margin = max(len(kind) for group in groups.values() for kind in group)
+    lines = [axis]
+    for title, group in groups.items():
+        lines += ["", title]
+        for kind, value in group.items():
+            share = (math.log(value) - low) / ((high - low) or 1.0)
+            lines.append(f"  {kind:<{margin}} {'█' * (1 + round(share * (width - 1)))} {value:.3g}")
+    return "\n".join(["```text", *lines, "```"])
 
 
 def bars(name: str, title: str, axis: str, groups: Mapping[str, Mapping[str, float]]) -> None:
