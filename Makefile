@@ -12,7 +12,7 @@ REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test test-all check bench demo image lock clean
+.PHONY: help serve install dev test test-all check bench peers demo image lock clean
 
 help:
 	@echo 'make serve     start the service on port 8000'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test      the tests, sampled    make test-all  every one, with coverage'
 	@echo 'make check     lint, types, import contracts, docs'
 	@echo 'make bench     the benchmarks        make image     the container image'
+	@echo 'make peers     ours against what people use, in environments that it makes (.bench)'
 	@echo 'make install   make $(VENV) with $(BIN)/jjt'
 	@echo 'make lock      pin the newest versions again (needs uv)'
 	@echo 'make clean     take away what was made, but for benchmark results'
@@ -53,6 +54,9 @@ check: dev
 bench: dev
 	$(BIN)/python -m benchmarks.engine
 
+peers: dev
+	$(BIN)/python -m benchmarks.peers
+
 image:
 	$(ENGINE) build --tag $(IMAGE) .
 
@@ -62,7 +66,7 @@ lock:
 	    pyproject.toml $(REGISTRY_NEEDS) --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .jjt .hypothesis .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.* dist
+	rm -rf $(VENV) .jjt .bench .hypothesis .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.* dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
