@@ -7,6 +7,7 @@ matrix, and ``Answer`` all that an encoder needs.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,8 +59,7 @@ class ArraySpec:
         object.__setattr__(self, "shape", tuple(int(size) for size in shape))
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """Named arrays and options, as the wire said.
 
     Args:
@@ -75,8 +75,7 @@ class Message:
     weak: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A rectangle of the matrix: the unit of computing, of memory, of cancelling, of storing.
 
     Args:
@@ -140,7 +139,7 @@ class Answer:
             whole[slice(*block.rows), :, slice(*block.columns), :] = block.array
         if whole is None:
             raise ValueError("an answer without blocks has no matrix")
-        return whole.reshape(self.shape)
+        return whole if whole.shape == self.shape else whole.reshape(self.shape)
 
     @cached_property
     def non_finite(self) -> int:

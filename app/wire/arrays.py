@@ -14,6 +14,7 @@ from app.specs import DTYPES
 from app.wire.names import shown
 
 MAX_DIMENSIONS = 32
+BYTE = np.dtype("uint8")
 MAX_COUNT = 1 << 60  # with an itemsize of 8 this is what NumPy can index
 
 LITTLE = {
@@ -23,13 +24,14 @@ LITTLE = {
 
 
 class Claim(NamedTuple):
-    """A dtype of a whitelist, a shape that was checked, and whether the first axis varies fastest."""
+    """A dtype of a whitelist and a shape that was checked."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
     size: int  # entries
     nbytes: int
-    fortran: bool = False
+    fortran: bool  # the first axis varies fastest
+    plain: bool  # bytes of this size are the array as they lie
 
 
 def named(name: object, where: str) -> np.dtype:
@@ -66,45 +68,48 @@ def claimed(dtype: np.dtype, shape: object, where: str, fortran: bool = False) -
     # A zero beside a huge dimension has no bytes, and still cannot be indexed.
     if (count or prod(filter(None, shape))) > MAX_COUNT:
         raise DecodeError(f"{where}: shape {shown(list(shape))} is larger than any array")
-    return Claim(dtype, tuple(shape), count, count * dtype.itemsize, fortran)
+    plain = count > 0 and dtype.isnative and dtype.kind != "b" and not fortran
+    return Claim(dtype, tuple(shape), count, count * dtype.itemsize, fortran, plain)
 
 
-def taken(claim: Claim, data: bytes | memoryview, start: int, stop: int, where: str) -> np.ndarray:
-    """The array that lies in ``data`` from ``start`` to ``stop``, in native byte order.
+def taken(claim: Claim, data: bytes | memoryview, start: int, where: str) -> np.ndarray:
+    """The array that lies in ``data`` from ``start`` on, in native byte order.
+
+    Args:
+        claim: one that was held against the number of bytes there.
+        data: holds the array.
+        start: of its first byte.
+        where: the array's name, for errors.
 
     Returns:
         ``[*shape]``: a read-only view where the bytes can be used as they lie, else a copy.
 
     Raises:
-        DecodeError: unless claim and bytes agree to the byte.
+        DecodeError: for a boolean other than 0 and 1.
     """
-    check_span(claim, stop - start, where)
-    dtype = claim.dtype
+    dtype, shape = claim.dtype, claim.shape
+    if claim.plain:
+        array = np.ndarray(shape, dtype, data, start)
+        return array if array.flags.aligned else array.copy()
     if not claim.size:
-        return np.empty(claim.shape, dtype.newbyteorder("="))
-    if dtype.kind == "b" and np.frombuffer(data, np.uint8, claim.size, start).max() > 1:
+        return np.empty(shape, dtype.newbyteorder("="))
+    if dtype.kind == "b" and np.frombuffer(data, BYTE, claim.size, start).max() > 1:
         raise DecodeError(f"{where}: a boolean is neither 0 nor 1; send bytes of 0 and 1")
-    array = np.frombuffer(data, dtype, claim.size, start)
-    array = array.reshape(claim.shape, order="F") if claim.fortran else array.reshape(claim.shape)
+    array = np.ndarray(shape, dtype, data, start, order="F" if claim.fortran else "C")
     return array if dtype.isnative and array.flags.aligned else array.astype(dtype.newbyteorder("="))
 
 
-def check_span(claim: Claim, there_bytes: int, where: str) -> None:
-    """Hold a claim against the number of bytes that are there.
-
-    Raises:
-        DecodeError: unless they agree.
-    """
-    if claim.nbytes != there_bytes:
-        kind = "shorter" if there_bytes < claim.nbytes else "longer"
-        raise DecodeError(
-            f"{where}: {there_bytes} bytes of data are {kind} than the {claim.nbytes} bytes of shape "
-            f"{shown(list(claim.shape))}, {claim.dtype.name}; send the array whole, and nothing after it"
-        )
+def misfit(claim: Claim, there_bytes: int, where: str) -> DecodeError:
+    """The error for a claim of more or fewer bytes than are there."""
+    kind = "shorter" if there_bytes < claim.nbytes else "longer"
+    return DecodeError(
+        f"{where}: {there_bytes} bytes of data are {kind} than the {claim.nbytes} bytes of shape "
+        f"{shown(list(claim.shape))}, {claim.dtype.name}; send the array whole, and nothing after it"
+    )
 
 
 def raw(array: np.ndarray) -> memoryview:
     """The bytes of an array in C order and little-endian, without a copy where they lie so."""
     if not (array.flags.c_contiguous and array.dtype.isnative and np.little_endian):
         array = np.asarray(array, LITTLE[array.dtype.name], order="C")
-    return array.reshape(-1).view(np.uint8).data
+    return np.ndarray(array.nbytes, BYTE, array).data

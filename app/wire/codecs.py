@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from app.errors import BodyTooLarge, DecodeError, NotAcceptable, UnknownFormat
 from app.specs import Message
-from app.wire.codec import Codec
+from app.wire.codec import Codec, Read
 from app.wire.json_text import JSON
 from app.wire.media import Range, parse_accept, parse_content_type
 from app.wire.multipart import MULTIPART
@@ -38,20 +38,20 @@ def reader_for(content_type: str | None) -> Codec:
 
 
 @lru_cache(maxsize=64)
-def _reader(content_type: str | None) -> tuple[Codec, str]:
-    """The codec, and the boundary that Content-Type names."""
+def _reader(content_type: str | None) -> tuple[Codec, Read, str]:
+    """The codec, how it reads, and the boundary that Content-Type names."""
     if not content_type:
         raise UnknownFormat(f"Content-Type is missing; send one of {', '.join(READERS)}")
     parsed = parse_content_type(content_type)
     codec = CODECS.get(parsed.media_type) if parsed else None
-    if parsed is None or codec is None or not codec.reads:
+    if parsed is None or codec is None or codec.read is None:
         raise UnknownFormat(
             f"Content-Type {shown(content_type)} is not read; send one of {', '.join(READERS)}"
         )
     for charset in parsed.values("charset"):
         if charset.lower() != "utf-8":
             raise UnknownFormat(f"charset {shown(charset)} is not read; send utf-8, or no charset")
-    return codec, "".join(parsed.values("boundary")[:1])
+    return codec, codec.read, "".join(parsed.values("boundary")[:1])
 
 
 def decode(content_type: str | None, body: bytes, limit_bytes: int) -> Message:
@@ -67,7 +67,7 @@ def decode(content_type: str | None, body: bytes, limit_bytes: int) -> Message:
         DecodeError: where the bytes are not what the format says, or hold no x1.
         BodyTooLarge: where they are, or expand to, more than ``limit_bytes``.
     """
-    codec, boundary = _reader(content_type)
+    codec, read, boundary = _reader(content_type)
     if len(body) > limit_bytes:
         raise BodyTooLarge(
             f"the body has {len(body)} bytes, and {limit_bytes} are allowed; send fewer examples at a time",
@@ -76,7 +76,7 @@ def decode(content_type: str | None, body: bytes, limit_bytes: int) -> Message:
         )
     if not body:
         raise DecodeError(f"the body is empty; expected {codec.media_type} with x1")
-    message = codec.decode(body, limit_bytes, boundary)
+    message = read(body, limit_bytes, boundary)
     if "x1" not in message.arrays and not any(name.startswith("x1.") for name in message.arrays):
         raise DecodeError(
             "x1 is missing; send it as an array, or as parts by dotted names such as x1.position"

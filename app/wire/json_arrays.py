@@ -5,7 +5,6 @@ Knows no options. A parser counts the numbers in a list and says nothing of the 
 and the brackets of the whole text are counted against the lists that were understood.
 """
 
-import binascii
 from collections import Counter
 from math import prod
 from types import ModuleType
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from app.errors import DecodeError
-from app.wire.arrays import MAX_DIMENSIONS, claimed, named, taken
-from app.wire.names import MAX_ARRAYS, check_key, check_new, check_room, dotted, shown
+from app.wire.arrays import MAX_DIMENSIONS
+from app.wire.json_base64 import read_base64
+from app.wire.names import MAX_ARRAYS, check_keys, check_new, check_room, dotted, shown
 
 NUMBER_BYTES = 8
 MAX_DEPTH = 64
-BASE64_KEYS = {"dtype", "shape", "base64"}
 KINDS = {str: "a text", bool: "a boolean", type(None): "null"}
 
 
@@ -53,8 +52,7 @@ class ArrayReader:
         if len(value) > MAX_ARRAYS:
             raise DecodeError(f"an object has {len(value)} keys; at most {MAX_ARRAYS} are read")
         keys = list(value)
-        for key in keys:
-            check_key(key)
+        check_keys(keys)
         if len(set(keys)) != len(keys):
             twice = Counter(keys).most_common(1)[0][0]
             raise DecodeError(f"key {shown(twice)} is given twice in one object; send it once")
@@ -104,19 +102,10 @@ class ArrayReader:
         return None
 
     def _from_base64(self, name: str, fields: dict[str, Any]) -> np.ndarray:
-        if fields.keys() != BASE64_KEYS:
-            raise DecodeError(f"{shown(name)}: an array in base64 has dtype, shape and base64, nothing else")
-        dtype, shape = named(fields["dtype"], name), fields["shape"]
-        if type(shape) is self.parser.List:
-            shape = list(shape)
+        if type(fields.get("shape")) is self.parser.List:
+            fields["shape"] = list(fields["shape"])
             self.lists += 1
-        claim = claimed(dtype, shape, name)
-        check_room(self._used_bytes + claim.nbytes, self._limit_bytes)
-        try:
-            data = binascii.a2b_base64(fields["base64"], strict_mode=True)
-        except ValueError as error:
-            raise DecodeError(f"{shown(name)}: base64 is not padded standard base64: {error}") from None
-        return taken(claim, data, 0, len(data), name)
+        return read_base64(name, fields, self._used_bytes, self._limit_bytes)
 
     def _take_list(self, name: str, value: Any, depth: int) -> None:
         shape, first = self._probe(name, value)

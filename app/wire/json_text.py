@@ -4,7 +4,6 @@ A list of numbers that is rectangular becomes one weak array; any other list bec
 whether those are a sequence or a ragged array, the function's spec decides.
 """
 
-import binascii
 from types import ModuleType
 from typing import Any
 
@@ -12,10 +11,10 @@ import numpy as np
 import orjson
 
 from app.errors import DecodeError, InvalidOption
-from app.specs import DTYPES, Answer, Message
-from app.wire.arrays import raw
+from app.specs import Answer, Message
 from app.wire.codec import Codec
 from app.wire.json_arrays import NUMBER_BYTES, ArrayReader
+from app.wire.json_base64 import SCHEMA, write_base64
 from app.wire.names import SIDES, check_name, check_room, is_array
 from app.wire.options import OPTIONS, Value, unknown
 
@@ -48,7 +47,8 @@ def read_json(body: bytes, limit_bytes: int, parser: ModuleType = fastest) -> Me
     if type(document) is not parser.Object:
         raise DecodeError('the body is not an object such as {"function": …, "x1": …}')
     message, lists = _read_object(document, ArrayReader(parser, limit_bytes))
-    if lists != _count(body, b"["):  # a list hides where a number was expected, or a text holds a bracket
+    # A list hides where a number was expected, or a text holds a bracket.
+    if message.weak and lists != _count(body, b"["):
         message, _ = _read_object(document, ArrayReader(parser, limit_bytes, careful=True))
     return message
 
@@ -97,8 +97,7 @@ def write_json(answer: Answer, arrays: str) -> bytes:
     """The answer as an object; an entry that is not finite is null in lists, and itself in base64."""
     matrix: Any = answer.matrix
     if arrays == "base64":
-        text = binascii.b2a_base64(raw(matrix), newline=False).decode("ascii")
-        matrix = {"dtype": answer.dtype, "shape": answer.shape, "base64": text}
+        matrix = write_base64(matrix, answer.dtype, answer.shape)
     elif not matrix.flags.c_contiguous:
         matrix = np.ascontiguousarray(matrix)
     document = {
@@ -118,19 +117,9 @@ def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
     return read_json(body, limit_bytes)
 
 
-BASE64 = {
-    "type": "object",
-    "properties": {
-        "dtype": {"enum": list(DTYPES)},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "base64": {"type": "string", "format": "byte", "description": "little-endian, C order"},
-    },
-    "required": ["dtype", "shape", "base64"],
-    "additionalProperties": False,
-}
 ARRAY = {
     "description": "Numbers, lists of numbers, an array in base64, or parts of a tree by name.",
-    "anyOf": [{"type": "number"}, {"type": "array"}, BASE64, {"type": "object", "minProperties": 1}],
+    "anyOf": [{"type": "number"}, {"type": "array"}, SCHEMA, {"type": "object", "minProperties": 1}],
 }
 JSON = Codec(
     "application/json",
@@ -154,7 +143,7 @@ JSON = Codec(
             "dtype": {"enum": ["float32", "float64"]},
             "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
             "non_finite": {"type": "integer", "minimum": 0},
-            "matrix": {"anyOf": [{"type": "array"}, BASE64]},
+            "matrix": {"anyOf": [{"type": "array"}, SCHEMA]},
         },
         "required": ["function", "version", "wrt", "algorithm", "dtype", "shape", "non_finite", "matrix"],
     },

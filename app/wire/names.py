@@ -49,13 +49,14 @@ def check_new(name: str, seen: object, what: str) -> None:
         raise DecodeError(f"{what} {shown(name)} is given twice; send it once")
 
 
-def check_key(key: str) -> None:
-    """Refuse a key of an object that no look-up should be made for.
+def check_keys(keys: list[str]) -> None:
+    """Refuse keys of an object that no look-up should be made for.
 
     Raises:
         DecodeError: for one that is very long, or holds a NUL, where a look-up would end.
     """
-    if len(key) > MAX_KEY or "\0" in key:
+    if "\0" in "".join(keys) or max(map(len, keys), default=0) > MAX_KEY:
+        key = next(key for key in keys if len(key) > MAX_KEY or "\0" in key)
         raise DecodeError(f"the key {shown(key)} is longer than {MAX_KEY} characters or holds a NUL")
 
 

@@ -14,7 +14,7 @@ from numpy.lib import format as npy_format
 
 from app.errors import DecodeError
 from app.specs import Answer, Message
-from app.wire.arrays import Claim, claimed, raw, taken
+from app.wire.arrays import Claim, claimed, misfit, raw, taken
 from app.wire.codec import Codec
 from app.wire.names import check_room, shown
 
@@ -58,7 +58,10 @@ def read_npy(data: bytes | memoryview, where: str) -> np.ndarray:
     if start + length > len(data):
         raise DecodeError(f"{where}: the npy file ends inside its header; send the file whole")
     claim = _claim(bytes(data[start : start + length]), where)
-    return taken(claim, data, start + length, len(data), where)
+    start += length
+    if claim.nbytes != len(data) - start:
+        raise misfit(claim, len(data) - start, where)
+    return taken(claim, data, start, where)
 
 
 @lru_cache(maxsize=256)  # clients send the same shapes again and again; a header is short

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.errors import DecodeError
 from app.specs import Answer, Message
-from app.wire.arrays import LITTLE, Claim, check_span, claimed, raw, taken
+from app.wire.arrays import LITTLE, Claim, claimed, misfit, raw, taken
 from app.wire.codec import Codec
 from app.wire.names import MAX_ARRAYS, check_name, check_room, shown
 
@@ -65,9 +65,7 @@ def read_safetensors(body: bytes, limit_bytes: int) -> dict[str, np.ndarray]:
     end = entries[-1].last if entries else 0
     if end != len(body) - start:
         raise DecodeError(f"the arrays end at byte {shown(end)}, and {len(body) - start} bytes of data came")
-    return {
-        name: taken(claim, body, start + first, start + last, name) for name, claim, first, last in entries
-    }
+    return {name: taken(claim, body, start + first, name) for name, claim, first, _ in entries}
 
 
 @lru_cache(maxsize=256)  # clients send the same shapes again and again
@@ -124,7 +122,8 @@ def _entry(name: str, field: object) -> _Entry:
     if not isinstance(offsets, list) or [type(at) for at in offsets] != [int, int] or min(offsets) < 0:
         raise DecodeError(f"{name}: data_offsets {shown(offsets)} are not two integers of at least 0")
     claim = claimed(LITTLE[WORDS[word]], field["shape"], name)
-    check_span(claim, offsets[1] - offsets[0], name)
+    if claim.nbytes != offsets[1] - offsets[0]:
+        raise misfit(claim, offsets[1] - offsets[0], name)
     return _Entry(name, claim, *offsets)
 
 
