@@ -15,6 +15,7 @@ from app.specs import Answer, Message
 from app.wire.codec import Codec
 from app.wire.json_arrays import NUMBER_BYTES, ArrayReader
 from app.wire.json_base64 import SCHEMA, write_base64
+from app.wire.json_short import read_short
 from app.wire.names import SIDES, check_name, check_room, is_array
 from app.wire.options import OPTIONS, Value, unknown
 
@@ -114,7 +115,7 @@ def write_json(answer: Answer, arrays: str) -> bytes:
 
 
 def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
-    return read_json(body, limit_bytes)
+    return read_short(body, limit_bytes) or read_json(body, limit_bytes)
 
 
 ARRAY = {
