@@ -31,7 +31,10 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         300.0, gt=0, le=86_400, description="seconds that a request may take unless it says otherwise"
     )
-    executables: int = Field(256, gt=0, description="compiled programs that are kept, at most")
+    executables: int = Field(256, gt=0, description="compiled programs that are held in memory, at most")
+    compiled_bytes: int = Field(
+        256 * MIB, gt=0, description="compiled programs that are kept between starts, on disk"
+    )
     reload: bool = Field(True, description="watch the registry and reload functions when files change")
     log: Literal["console", "json"] = Field("console", description="form of the log lines")
 

@@ -13,6 +13,7 @@ import uvicorn
 from app.api import create_app
 from app.api.house import House
 from app.api.logs import configure
+from app.catalog import keep_programs
 from app.settings import Settings
 
 GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
@@ -31,6 +32,7 @@ def serve(settings: Settings) -> int:
     """
     configure(settings.log)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    keep_programs(settings.data / "compiled", settings.compiled_bytes)
     with _bound(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         app = create_app(settings, announce=lambda house: _welcome(house, port))

@@ -1,0 +1,43 @@
+"""JAX's own events → one call for each program: whether XLA compiled it, or it was read from a disk.
+
+Hears all that this process compiles, in any thread, small programs of JAX itself among them.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from jax import monitoring
+
+Source = Literal["compiler", "disk"]
+_READ = "/jax/compilation_cache/cache_hits"
+_MADE = "/jax/core/compile/backend_compile_duration"
+
+
+@contextmanager
+def heard(count: Callable[[Source], None]) -> Iterator[None]:
+    """Tell where each program comes from.
+
+    Args:
+        count: called on the thread that needed the program.
+    """
+    here = threading.local()
+
+    def read(event: str, **_: Any) -> None:
+        # Comes before the event of the same program, on the same thread.
+        if event == _READ:
+            here.read = True
+
+    def made(event: str, *_: Any, **__: Any) -> None:
+        if event == _MADE:
+            count("disk" if getattr(here, "read", False) else "compiler")
+            here.read = False
+
+    monitoring.register_event_listener(read)
+    monitoring.register_event_duration_secs_listener(made)
+    try:
+        yield
+    finally:
+        monitoring.unregister_event_listener(read)
+        monitoring.unregister_event_duration_listener(made)
