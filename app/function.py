@@ -5,7 +5,7 @@ other makers may follow. Nothing here imports JAX, so that a declaration costs n
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.specs import ArraySpec
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 RESERVED = frozenset({"stats"})
+WARM = ((1, 1),)  # a pair of single examples: the first thing that people ask for
 
 Tree = Any  # a pytree; JAX has no narrower type for it either
 
@@ -32,6 +33,8 @@ class Function:
         tags: words to find it by.
         version: declared, or made by the catalog from the file, the specs and the parameters.
         x64: whether it lives in float64.
+        warm: numbers of examples ``(n1, n2)`` whose programs are made before the service is ready; n2 is None
+            where x2 is left out.
         kept: what others learn of this value and keep for as long as it lives; a copy starts empty.
 
     Raises:
@@ -48,6 +51,7 @@ class Function:
     tags: tuple[str, ...] = ()
     version: str = ""
     x64: bool = False
+    warm: tuple[tuple[int, int | None], ...] = WARM
     kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +63,7 @@ class Function:
         specs = list(leaves(self.x))
         if not specs:
             raise ValueError("x declares no array; expected an ArraySpec, or a dict or tuple of them")
+        _check_warm(self.warm)
         doc = self.doc or (self.apply.__doc__ or "")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "doc", doc.strip().partition("\n")[0])
@@ -82,6 +87,14 @@ def leaves(x: Tree) -> list[ArraySpec]:
             raise ValueError(f"x holds {x!r}; expected an ArraySpec, or a dict or tuple of them")
 
 
+def _check_warm(warm: Sequence[tuple[int, int | None]]) -> None:
+    for pair in warm:
+        match pair:
+            case (int(n1), int() | None as n2) if n1 >= 1 and (n2 is None or n2 >= 1):
+                continue
+        raise ValueError(f"warm holds {pair!r}; expected (n1, n2): examples in x1 and in x2, or (n1, None)")
+
+
 def function(
     *,
     x: Tree,
@@ -93,6 +106,7 @@ def function(
     tags: tuple[str, ...] = (),
     version: str = "",
     x64: bool = False,
+    warm: Sequence[tuple[int, int | None]] = WARM,
 ) -> Callable[[Callable[[Any, Any], Any]], Function]:
     """Decorate ``apply`` to declare a ``Function``; the arguments are its fields.
 
@@ -104,6 +118,6 @@ def function(
     """
 
     def declare(apply: Callable[[Any, Any], Any]) -> Function:
-        return Function(apply, x, params, wrt, example, name, doc, tuple(tags), version, x64)
+        return Function(apply, x, params, wrt, example, name, doc, tuple(tags), version, x64, tuple(warm))
 
     return declare

@@ -53,6 +53,12 @@ class Metrics:
         self.compiles = Counter(
             "jjt_compiles", "Problems that had to wait for a compiler.", registry=registry
         )
+        self.programs = Counter(
+            "jjt_programs",
+            "Programs made ready to run, by where they came from: compiler or disk.",
+            ("source",),
+            registry=registry,
+        )
         self.ready = Gauge("jjt_ready", "1 when the service is ready, else 0.", registry=registry)
         self.functions = Gauge("jjt_functions", "Functions in the registry.", registry=registry)
         self.failed_files = Gauge(

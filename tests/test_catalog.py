@@ -129,6 +129,8 @@ SPEC = "ArraySpec('float32', (3,))"
         (scale().replace("params=", "name='1 2', params="), "name"),
         (scale().replace("params=", "wrt='params.head', params="), "params.head"),
         (scale().replace("params=", "wrt='theta', params="), "theta"),
+        (scale().replace("params=", "warm=[(0, 1)], params="), "warm holds (0, 1)"),
+        (scale().replace("params=", "warm=[3], params="), "warm holds 3"),
         (scale().replace("return params * x", "return params @ jnp.ones(4) * x"), ""),
         (scale().replace("return params * x", "return jnp.fft.fft(x)"), "complex"),
         (scale().replace("return params * x", "return x > 0"), "bool"),

@@ -1,19 +1,22 @@
 """The house: the parts that live as long as the service; what starts them, keeps them fresh and ends them.
 
-The start is two steps. Files that do not load stop it, before anything listens. Calibration and report
-cards are made behind the open door, and ``/readyz`` says what is still missing.
+The start is three steps. Files that do not load stop it, before anything listens. Behind the open door the
+device is calibrated and the shapes that functions declare are compiled; ``/readyz`` says what is still
+missing. Report cards are made afterwards, between requests.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import Request
 
 from app.api.freshness import stale
-from app.catalog import Catalog, Kept
+from app.api.readying import Readying
+from app.catalog import Catalog
 from app.engine import Engine
+from app.engine.compilations import heard
 from app.errors import ComputeFailed, NotReady
 from app.function import Function
 from app.metrics import Metrics
@@ -47,18 +50,19 @@ class House:
             max_answer_bytes=settings.max_answer_bytes,
         )
         self.scheduler = Scheduler(self.engine, self.metrics)
-        self._cards = Kept(settings.data / "cards.json")
+        self._readying = Readying(settings, self.engine, self.scheduler)
         self.closed_in_time = True
         self._announce = announce
         self._calibration = "the device is not calibrated yet"
-        self._without_card = set(self.catalog.functions)
+        self._cold = set(self.catalog.functions)
+        self._without_card: asyncio.Queue[Function] = asyncio.Queue()
         self.metrics.functions.set(len(self.catalog.functions))
 
     @property
     def reasons(self) -> list[str]:
         """Why the service is not ready; empty when it is."""
-        cards = [f"the report card of {name} is not made yet" for name in sorted(self._without_card)]
-        return [self._calibration, *cards] if self._calibration else cards
+        cold = [f"the programs of {name} are not compiled yet" for name in sorted(self._cold)]
+        return [self._calibration, *cold] if self._calibration else cold
 
     def require_ready(self) -> None:
         """Refuse a request while the service is starting.
@@ -73,37 +77,44 @@ class House:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Warm up and keep fresh, in the background, while the service runs; then close the lanes."""
-        tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._keep_fresh())]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self.closed_in_time = await asyncio.to_thread(self.scheduler.close, CLOSE_SECONDS)
+        lasting = (self._warm_up(), self._keep_fresh(), self._make_cards())
+        with heard(lambda source: self.metrics.programs.labels(source).inc()):
+            tasks = [asyncio.create_task(each) for each in lasting]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                self.closed_in_time = await asyncio.to_thread(self.scheduler.close, CLOSE_SECONDS)
 
     async def _warm_up(self) -> None:
         try:
-            await self.scheduler.on_device(self.engine.calibrate)
+            await self._readying.calibrate()
         except ComputeFailed:
             self._calibration = "the device could not be calibrated; the log says why"
             return
         self._calibration = ""
-        for function in list(self.catalog.functions.values()):
-            await self._make_card(function)
+        functions = list(self.catalog.functions.values())
+        for function in functions:
+            await self._readying.warm(function)
+            self._cold.discard(function.name)
         self.metrics.ready.set(1)
         log.info("ready", functions=sorted(self.catalog.functions))
         if self._announce:
             self._announce(self)
+        for function in functions:
+            self._await_card(function)
 
-    async def _make_card(self, function: Function) -> None:
-        key = f"{function.name}@{function.version} {self.engine.environment}"
-        if card := self._cards.get(key):
-            self.engine.adopt(function, card)
-        else:
-            with suppress(ComputeFailed):  # the log has the traceback; the function serves without a card
-                self._cards.put(key, await self.scheduler.on_device(self.engine.inspect, function))
-        self._without_card.discard(function.name)
+    def _await_card(self, function: Function) -> None:
+        if not self._readying.adopt_card(function):
+            self._without_card.put_nowait(function)
+
+    async def _make_cards(self) -> None:
+        while True:
+            function = await self._without_card.get()
+            if self.catalog.functions.get(function.name) is function:  # else it was reloaded meanwhile
+                await self._readying.make_card(function)
 
     async def _keep_fresh(self) -> None:
         async for _ in stale(self.settings.registry, watch=self.settings.reload):
@@ -116,7 +127,8 @@ class House:
             if self.catalog.functions.get(name) is not function:
                 await self.scheduler.on_device(self.engine.forget, function)
         for function in reloaded.changed:
-            await self._make_card(function)
+            await self._readying.warm(function)
+            self._await_card(function)
         for failure in self.catalog.failed:
             log.error("file of the registry failed", file=str(failure.path), reason=failure.reason)
         self.metrics.functions.set(len(self.catalog.functions))

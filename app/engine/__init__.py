@@ -2,8 +2,9 @@
 
 from app.engine.algorithms import ALGORITHMS
 from app.engine.engine import Engine
+from app.engine.outlines import Outline, outline
 from app.engine.planner import Candidate, Plan
 from app.engine.problem import Problem
 from app.engine.signature import Leaf, Signature
 
-__all__ = ["ALGORITHMS", "Candidate", "Engine", "Leaf", "Plan", "Problem", "Signature"]
+__all__ = ["ALGORITHMS", "Candidate", "Engine", "Leaf", "Outline", "Plan", "Problem", "Signature", "outline"]

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,6 +36,14 @@ def memory_bytes() -> int:
     stats = jax.devices()[0].memory_stats() or {}
     limit = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return int(limit) // 2
+
+
+def known(measured: Mapping[str, float] | None) -> Rates | None:
+    """The rates that were measured earlier; None where there are none, or others than are needed now."""
+    try:
+        return Rates(**measured) if measured else None
+    except TypeError:
+        return None
 
 
 @cache

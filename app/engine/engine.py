@@ -6,6 +6,7 @@ compile, say so; who calls them decides on which thread.
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from math import prod
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.engine.compiled import Executables, Tile, compile_seconds
 from app.engine.examples import example
 from app.engine.execute import execute
 from app.engine.inspection import report_card
+from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
 from app.engine.problem import Precision, Problem, problem
 from app.engine.residency import Residency
@@ -51,17 +53,25 @@ class Engine:
         self.block_seconds = block_seconds
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
-        self.environment = f"{self.device_kind}, JAX {jax.__version__}"
         self.executables = Executables(executables)
         self._residency = Residency()
-        self._planner = Planner(devices.rates)
+        self._rates: devices.Rates | None = None
+        self._planner = Planner(lambda: self._rates or devices.rates())
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._reports: dict[Function, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def calibrate(self) -> None:
-        """Measure the device. Runs on the device, about 0.2 s, once for each process."""
-        devices.rates()
+    def calibrate(self, measured: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Know how fast the device is; measuring it runs on the device and takes about 0.2 s.
+
+        Args:
+            measured: what an earlier call returned in the same environment, so that plans stay the same.
+
+        Returns:
+            The rates that plans are priced by, as JSON.
+        """
+        self._rates = devices.known(measured) or devices.rates()
+        return asdict(self._rates)
 
     def signature(self, function: Function) -> Signature:
         """The shapes of a function; traces it the first time."""
@@ -131,10 +141,28 @@ class Engine:
             NotApplicable: for a name that is no algorithm.
         """
         _check_name(algorithm)
-        shapes = signature(function)
         wrt = wrt or function.wrt
-        view = View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)
+        view = _view(function, wrt, precision)
         return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
+
+    def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
+        """Take a plan of ``explain`` back that an earlier process made; nothing is priced.
+
+        Args:
+            function: of the same version.
+            n1: examples of x1.
+            n2: examples of x2, or None where x2 = x1.
+            drawn: the outline of the plan, made in the same environment with the same budgets.
+
+        Returns:
+            The plan, which ``plan`` gives from now on too; None where the outline is of no use.
+        """
+        view = _view(function, function.wrt, "highest")
+        plan = planned(drawn, view, function.wrt)
+        if plan is not None:
+            with self._lock:
+                self._plans[view, function.wrt, n1, n2, "auto", self.memory_bytes] = plan
+        return plan
 
     def prepare(self, plan: Plan) -> float:
         """Compile what a plan needs; seconds that it took, 0 where nothing was missing."""
@@ -192,6 +220,11 @@ class Engine:
             function = tile.view.signature.function
             with self._lock:
                 self._plans = {k: plan for k, plan in self._plans.items() if plan.function is not function}
+
+
+def _view(function: Function, wrt: str, precision: Precision) -> View:
+    shapes = signature(function)
+    return View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)
 
 
 def _answer_bytes(problem: Problem) -> int:

@@ -37,6 +37,8 @@ class Scheduler:
         self._metrics = metrics
         self._device = Lane("jjt-device")
         self._compiler = Lane("jjt-compiler")
+        self._answering = 0
+        self._left = perf_counter()
 
     async def answer(self, problem: Problem, algorithm: str, deadline: float) -> Answer:
         """Compute the matrix of a problem.
@@ -58,7 +60,8 @@ class Scheduler:
         with _failures_named():
             try:
                 async with timeout:
-                    return await self._answer(problem, algorithm)
+                    with self._asked():
+                        return await self._answer(problem, algorithm)
             except TimeoutError:
                 if not timeout.expired():
                     raise
@@ -76,10 +79,28 @@ class Scheduler:
         with _failures_named():
             return await self._compiler.run(call, *args, **kwargs)
 
+    async def idle(self, seconds: float, most: float) -> None:
+        """Wait until nobody has waited for an answer for some seconds; ``most`` seconds altogether."""
+        limit = perf_counter() + most
+        while (now := perf_counter()) < limit:
+            rest = seconds if self._answering else self._left + seconds - now
+            if rest <= 0:
+                return
+            await asyncio.sleep(min(rest, limit - now))
+
     def close(self, seconds: float) -> bool:
         """Close both lanes; returns whether both have ended within the seconds given to each."""
         ended = [lane.close(seconds) for lane in (self._compiler, self._device)]
         return all(ended)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
+            self._left = perf_counter()
 
     async def _answer(self, problem: Problem, algorithm: str) -> Answer:
         times, entered = Times(), perf_counter()

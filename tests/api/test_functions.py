@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.api.test_failures import check
+from tests.api.test_reload import until
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +27,10 @@ async def test_the_list_is_sorted_and_its_etag_is_made_of_the_versions(client: h
 
 
 async def test_a_card_says_shapes_sizes_and_the_report(client: httpx.AsyncClient) -> None:
+    async def reported() -> bool:
+        return bool((await client.get("/functions/two_waves")).json()["report"])
+
+    await until(reported)  # the report is made when nobody asks for anything else
     card = (await client.get("/functions/two_waves")).json()
     assert card["x"] == {"dtype": "float32", "shape": [3]}
     (output,) = card["y"]

@@ -44,7 +44,11 @@ async def test_a_changed_file_is_served_and_a_broken_one_is_named(tmp_path: Path
     async with opened(settings_for(folder, reload=how == "files")) as (app, client):
         house = app.state.house
         old = house.catalog.get("scaled")
-        assert house.engine.report(old)
+
+        async def reported() -> bool:
+            return bool(house.engine.report(old))
+
+        await until(reported)
 
         def write(text: str) -> None:
             file.write_text(text)

@@ -183,7 +183,7 @@ def test_sigterm_lets_a_request_under_way_end_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_report_cards_are_made_ends_the_process_with_0(tmp_path: Path, number: int) -> None:
+def test_a_signal_while_the_service_warms_up_ends_the_process_with_0(tmp_path: Path, number: int) -> None:
     server = Server(tmp_path, registry_of(tmp_path, "slow_compile"), reload=False)
     try:
         server.await_answer("/livez")

@@ -214,3 +214,26 @@ def test_blocks_and_compilations_are_counted(engine: Pulled) -> None:
     text = metrics.text().decode()
     assert f"jjt_blocks_total {2.0 * N1}" in text
     assert "jjt_compiles_total 1.0" in text
+
+
+def test_a_pause_is_waited_for_while_somebody_waits_for_an_answer(engine, scheduler) -> None:
+    engine.seconds = 0.05
+
+    async def run() -> tuple[float, float, float]:
+        loop = asyncio.get_running_loop()
+        answering = asyncio.create_task(scheduler.answer(problem(engine), "auto", loop.time() + 60))
+        await asyncio.sleep(0)
+        began = loop.time()
+        await scheduler.idle(0.1, most=0.02)
+        impatient = loop.time() - began
+        assert not answering.done()
+        await scheduler.idle(0.1, most=60)
+        assert answering.done()
+        after = loop.time()
+        await scheduler.idle(0.1, most=60)
+        return impatient, after - began, loop.time() - after
+
+    impatient, patient, at_once = asyncio.run(run())
+    assert impatient >= 0.02
+    assert patient >= N1 * engine.seconds + 0.1
+    assert at_once < 0.1
