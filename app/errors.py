@@ -16,6 +16,7 @@
     │   ├── NotReady                 the service is still starting
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
+    ├── VerificationFailed           the answer is further off than the request tolerates
     └── LoadError                    a file of the registry does not load; stops the start
 
 Each error carries ``code``, the word that programs branch on, ``detail``, one sentence that says what
@@ -31,7 +32,9 @@ class JJTError(Exception):
 
     code: ClassVar[str] = "compute_failed"
 
-    def __init__(self, detail: str, **fields: int | float | str | list[str] | dict[str, str]) -> None:
+    def __init__(
+        self, detail: str, **fields: int | float | str | list[str] | list[int] | dict[str, str]
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
@@ -119,6 +122,12 @@ class ComputeFailed(JJTError):
     """The computation raised; the traceback is in the log, under the request's id."""
 
     code = "compute_failed"
+
+
+class VerificationFailed(JJTError):
+    """Recomputed entries are off by ``error``, more than ``tolerance``; the matrix is not answered."""
+
+    code = "verification_failed"
 
 
 class LoadError(JJTError):

@@ -36,9 +36,18 @@ class Metrics:
         self.answers = Counter(
             "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
         )
+        self.verified = Counter(
+            "jjt_verified", "Matrices of which entries were recomputed.", ("function",), registry=registry
+        )
+        self.verification_failures = Counter(
+            "jjt_verification_failures",
+            "Matrices that were further off than their request tolerates.",
+            ("function",),
+            registry=registry,
+        )
         self.stage_seconds = Histogram(
             "jjt_stage_seconds",
-            "Seconds that an answer spent in a stage: decode, queue, compile, compute, encode.",
+            "Seconds that an answer spent in a stage: decode, queue, compile, compute, verify, encode.",
             ("stage", "function"),
             buckets=SECONDS,
             registry=registry,

@@ -14,6 +14,7 @@ import numpy as np
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
+MOST_VERIFIED = 4096  # entries of one matrix
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,30 @@ class Times:
     compile: float = 0.0
     compute: float = 0.0
     encode: float = 0.0
+    verify: float = 0.0
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What came out when entries of a matrix were computed a second time, another way.
+
+    Args:
+        entries: how many were.
+        error: the largest |K - K*|, in units of eps · ‖J1 row‖ · ‖J2 row‖; eps of the coarsest dtype among
+            the variable and the outputs. Infinite where one of the two is finite and the other is not, or
+            where both rows vanish and K does not.
+        place: where it is, as ``(i, a, j, b)``.
+        dtype: what K* was computed in: float64, or the function's own where it cannot be traced so.
+        evaluation: the function's own error: the largest |y - y*| among the outputs of the examples that
+            the entries belong to, in units of eps · max |y*|; eps of the dtype of y, y* in float64 and the
+            maximum over the outputs of one example. None where y* was not to be had.
+    """
+
+    entries: int
+    error: float
+    place: tuple[int, int, int, int]
+    dtype: str
+    evaluation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +139,7 @@ class Answer:
         dtype: name of the matrix's dtype.
         blocks: rectangles that cover the matrix, each entry once.
         times: seconds per stage so far.
+        verified: what recomputing some entries showed, where that was asked for.
     """
 
     function: str
@@ -125,6 +151,7 @@ class Answer:
     dtype: str
     blocks: Iterable[Block]
     times: Times = field(default_factory=Times)
+    verified: Receipt | None = None
 
     @cached_property
     def matrix(self) -> np.ndarray:

@@ -57,6 +57,8 @@ WRONG = [
     (("run", "two_waves", "registry/two_waves.py"), "registry/two_waves.py"),
     (("run", "two_waves", "registry/two_waves.py", "-o", "nowhere/k.npy"), "nowhere"),
     (("run", "two_waves", "registry/two_waves.py", "--precision", "low"), "--precision"),
+    (("run", "two_waves", "registry/two_waves.py", "--verify", "0"), "--verify"),
+    (("run", "two_waves", "registry/two_waves.py", "--verify", "4097"), "--verify"),
 ]
 
 
@@ -162,6 +164,25 @@ def test_run_writes_the_matrix(folder: Path, capsys: pytest.CaptureFixture[str],
         np.load("k.npy"), np.einsum("iaq,jbq->iajb", left, right), rtol=1e-5, atol=1e-6
     )
     assert not Path("k.npy.part").exists()
+
+
+def test_run_says_how_far_off_recomputed_entries_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("x1.npy", np.random.default_rng(3).standard_normal((5, 3), dtype=np.float32))
+    code, out, _ = run(capsys, "run", "two_waves", "x1.npy", "--verify", "20")
+    assert code == 0
+    said = re.search(
+        r"^of 20 entries, recomputed in float64, none is off by more than ([\d.e+-]+) eps of "
+        r"the rows' norms; "
+        r"the function itself is off by ([\d.e+-]+) eps of its largest output$",
+        out,
+        re.MULTILINE,
+    )
+    assert said, out
+    assert float(said[1]) < 64
+    code, out, _ = run(capsys, "run", "two_waves", "x1.npy")
+    assert (code, len(out.splitlines())) == (0, 1)
 
 
 def test_run_takes_the_leaves_of_a_tree_from_an_npz(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

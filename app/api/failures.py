@@ -24,6 +24,7 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.NotApplicable: 422,
     errors.AnswerTooLarge: 422,
     errors.ComputeFailed: 500,
+    errors.VerificationFailed: 500,
     errors.NotReady: 503,
     errors.DeadlinePassed: 504,
 }

@@ -17,9 +17,10 @@ from app import errors, wire
 from app.api.body import read_body
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
+from app.api.verifying import said, verified
 from app.engine import Problem
 from app.metrics import Metrics
-from app.specs import Answer, Times
+from app.specs import Answer
 
 INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
 Precision = Literal["highest", "high", "default"]
@@ -51,6 +52,10 @@ async def jjt(request: Request) -> Response:
     deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
     answering = house.scheduler.answer(asked.problem, asked.options.algorithm, deadline)
     answer = await _unless_client_leaves(request, answering)
+    if asked.options.verify is not None:
+        n, tolerance = asked.options.verify, asked.options.verify_tolerance
+        verifying = verified(house, asked.problem, answer, n, tolerance, deadline)
+        answer = await _unless_client_leaves(request, verifying)
     answer.times.decode = asked.seconds
     answer_bytes = math.prod(answer.sizes) * np.dtype(answer.dtype).itemsize
     content = await _off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
@@ -80,21 +85,24 @@ def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
 
 
 def _headers(answer: Answer) -> dict[str, str]:
-    stages = (f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in _stages(answer.times))
+    stages = (f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in _stages(answer))
     return {
         "JJT-Function": f"{answer.function}@{answer.version}",
         "JJT-Algorithm": answer.algorithm,
         "JJT-Non-Finite": str(answer.non_finite),
+        **({} if answer.verified is None else {"JJT-Verified": said(answer.verified)}),
         "Server-Timing": ", ".join(stages),
     }
 
 
-def _stages(times: Times) -> tuple[tuple[str, float], ...]:
+def _stages(answer: Answer) -> tuple[tuple[str, float], ...]:
+    times = answer.times
     return (
         ("decode", times.decode),
         ("queue", times.queue),
         ("compile", times.compile),
         ("compute", times.compute),
+        *(() if answer.verified is None else (("verify", times.verify),)),
         ("encode", times.encode),
     )
 
@@ -102,7 +110,7 @@ def _stages(times: Times) -> tuple[tuple[str, float], ...]:
 def _count(metrics: Metrics, answer: Answer, content_bytes: int) -> None:
     metrics.answers.labels(answer.function, answer.algorithm).inc()
     metrics.answer_bytes.observe(content_bytes)
-    for stage, seconds in _stages(answer.times):
+    for stage, seconds in _stages(answer):
         metrics.stage_seconds.labels(stage, answer.function).observe(seconds)
 
 

@@ -23,12 +23,15 @@ JJT_FAILURES = (
     errors.AnswerTooLarge,
     errors.NotReady,
     errors.DeadlinePassed,
+    errors.VerificationFailed,
 )
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
     "JJT-Algorithm": "the algorithm that was used, never auto",
     "JJT-Non-Finite": "number of entries that are NaN or infinite",
-    "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, encode",
+    "JJT-Verified": "with `verify`: the largest error among the recomputed entries, in units of "
+    "eps · ‖J1 row‖ · ‖J2 row‖, and after semicolons `entries`, `dtype` and `evaluation`",
+    "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode",
 }
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from app.errors import JJTError, RequestError
 from app.settings import Settings
+from app.specs import MOST_VERIFIED
 
 cli = typer.Typer(
     help="J(x1) J(x2)ᵀ of registered JAX functions: as a service, and from the shell.",
@@ -162,6 +163,12 @@ def run(
     wrt: Wrt = None,
     algorithm: Algorithm = "auto",
     precision: Precision = "highest",
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MOST_VERIFIED, help="random entries to recompute another way, and say how far off"
+        ),
+    ] = None,
     memory_bytes: MemoryBytes = None,
     registry: Registry = None,
 ) -> int:
@@ -172,7 +179,8 @@ def run(
 
     settings = _settings(registry=registry, memory_bytes=memory_bytes)
     files = {"x1": x1} if x2 is None else {"x1": x1, "x2": x2}
-    return running.run(settings, name, files, output, wrt=wrt, algorithm=algorithm, precision=precision)
+    options: dict[str, Any] = {"wrt": wrt, "algorithm": algorithm, "precision": precision, "verify": verify}
+    return running.run(settings, name, files, output, **options)
 
 
 @cli.command()

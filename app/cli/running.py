@@ -14,6 +14,7 @@ from app.catalog import Catalog
 from app.engine import Engine, Plan, Problem
 from app.errors import DecodeError
 from app.settings import Settings
+from app.specs import Receipt
 
 Precision = Literal["highest", "high", "default"]
 
@@ -27,8 +28,19 @@ def run(
     wrt: str | None,
     algorithm: str,
     precision: Precision,
+    verify: int | None,
 ) -> int:
     """Compute the matrix of a function and the arrays in files, into ``output``.
+
+    Args:
+        settings: of the registry and of the engine.
+        name: of the function, or ``name@version``.
+        files: ``.npy`` or ``.npz`` by side.
+        output: the ``.npy`` file to write.
+        wrt: the variable; None for the function's own.
+        algorithm: ``auto``, or the name of one.
+        precision: of products.
+        verify: entries to compute a second time, once the file is there; None for none.
 
     Raises:
         RequestError: if the files, the names and the options do not fit the function.
@@ -50,7 +62,20 @@ def run(
         partial.unlink(missing_ok=True)
     shape = " × ".join(map(str, problem.shape))
     typer.echo(f"{output}: {shape} {problem.dtype}, {function.name}@{function.version} by {plan.algorithm}")
+    if verify is not None:
+        typer.echo(_said(engine.verify(problem, np.load(output, mmap_mode="r"), verify)))
     return 0
+
+
+def _said(receipt: Receipt) -> str:
+    known = receipt.evaluation is not None
+    own = (
+        f"; the function itself is off by {receipt.evaluation:.3g} eps of its largest output" if known else ""
+    )
+    return (
+        f"of {receipt.entries} entries, recomputed in {receipt.dtype}, none is off by more than "
+        f"{receipt.error:.3g} eps of the rows' norms{own}"
+    )
 
 
 def _write(engine: Engine, plan: Plan, problem: Problem, path: Path) -> None:

@@ -22,12 +22,14 @@ from app.engine.inspection import report_card
 from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
 from app.engine.problem import Precision, Problem, problem
+from app.engine.recomputation import Recomputations
 from app.engine.residency import Residency
 from app.engine.signature import Signature, signature
+from app.engine.verification import Verification
 from app.engine.view import View
 from app.errors import AnswerTooLarge, NotApplicable
 from app.function import Function
-from app.specs import Block
+from app.specs import Block, Receipt
 
 _PLANS = 1024
 
@@ -55,6 +57,7 @@ class Engine:
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables)
         self._residency = Residency()
+        self._recomputations = Recomputations()
         self._rates: devices.Rates | None = None
         self._planner = Planner(lambda: self._rates or devices.rates())
         self._plans: dict[tuple[Any, ...], Plan] = {}
@@ -173,6 +176,31 @@ class Engine:
         params = self._residency.parameters(problem.signature)
         return execute(plan, problem, self.executables, params, self._observe)
 
+    def verification(self, problem: Problem, matrix: np.ndarray, n: int) -> Verification:
+        """Compile what recomputing n entries of an answer needs; its steps run on the device."""
+        programs = self._recomputations.get(problem.view)
+        return Verification(
+            problem,
+            matrix,
+            n,
+            programs,
+            lambda: self._residency.parameters(problem.signature),
+            self.block_seconds,
+        )
+
+    def verify(self, problem: Problem, matrix: np.ndarray, n: int) -> Receipt:
+        """Recompute n random entries of an answer another way, in one go. Compiles, and runs on the device.
+
+        Args:
+            problem: what the matrix answers.
+            matrix: the answer, of ``problem.shape``.
+            n: entries to recompute; all of them where there are fewer.
+        """
+        verification = self.verification(problem, matrix, n)
+        while verification.step():
+            pass
+        return verification.receipt
+
     def inspect(self, function: Function) -> dict[str, Any]:
         """The report card of a function, made the first time. Runs on the device."""
         if function not in self._reports:
@@ -191,6 +219,7 @@ class Engine:
     def forget(self, function: Function) -> None:
         """Drop all that is held for a function."""
         self.executables.forget(function)
+        self._recomputations.forget(function)
         self._residency.forget(function)
         self._planner.forget(function)
         self._reports.pop(function, None)

@@ -81,6 +81,11 @@ class View:
 
     def apply(self, variable: Sequence[Array], constant: Sequence[Array]) -> Array:
         """y of one example, flat: ``[k]``."""
+        leaves = self.outputs(variable, constant)
+        return jnp.concatenate([jnp.ravel(leaf).astype(self.signature.y_dtype) for leaf in leaves])
+
+    def outputs(self, variable: Sequence[Array], constant: Sequence[Array]) -> Arrays:
+        """The leaves of y of one example, as the function returns them."""
         signature, selection = self.signature, self.selection
         supply_x, supply_params = iter(variable[: len(selection.x)]), iter(variable[len(selection.x) :])
         rest = iter(constant)
@@ -89,7 +94,7 @@ class View:
             next(supply_params if i in selection.params else rest) for i in range(len(signature.param_avals))
         ]
         y = signature.function.apply(signature.params.tree(params), signature.x_treedef.unflatten(x))
-        return jnp.concatenate([jnp.ravel(leaf).astype(signature.y_dtype) for leaf in jax.tree.leaves(y)])
+        return jax.tree.leaves(y)
 
     def unit_cotangents(self, start: Array | int, count: int) -> Array:
         """Rows start to start + count of the identity of size k: ``[count, k]``; zero past its end."""

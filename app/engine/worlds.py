@@ -9,7 +9,7 @@ from app.function import Function
 
 
 @contextmanager
-def world(function: Function, precision: str = "highest") -> Iterator[None]:
+def world(function: Function, precision: str = "highest", *, wide: bool = False) -> Iterator[None]:
     """Enter the world that a function lives in: its width of floats, and the precision of its products.
 
     Loading parameters, tracing, lowering, transfers and running all happen inside. Entered for float32
@@ -18,6 +18,7 @@ def world(function: Function, precision: str = "highest") -> Iterator[None]:
     Args:
         function: its ``x64`` decides.
         precision: of matrix products that do not say themselves: ``highest``, ``high`` or ``default``.
+        wide: float64 for a function that does not live in it: to recompute, never to answer.
     """
-    with jax.enable_x64(function.x64), jax.default_matmul_precision(precision):
+    with jax.enable_x64(function.x64 or wide), jax.default_matmul_precision(precision):
         yield

@@ -109,6 +109,7 @@ def write_json(answer: Answer, arrays: str) -> bytes:
         "dtype": answer.dtype,
         "shape": answer.shape,
         "non_finite": answer.non_finite,
+        **({} if answer.verified is None else {"verified": answer.verified}),
         "matrix": matrix,
     }
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -118,6 +119,26 @@ def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
     return read_short(body, limit_bytes) or read_json(body, limit_bytes)
 
 
+VERIFIED = {
+    "type": "object",
+    "description": "With `verify`: how far off the entries are that were computed a second time.",
+    "properties": {
+        "entries": {"type": "integer", "minimum": 1},
+        "error": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "description": "in units of eps · ‖J1 row‖ · ‖J2 row‖; null for an infinite one",
+        },
+        "place": {"type": "array", "items": {"type": "integer"}, "description": "of the error: i, a, j, b"},
+        "dtype": {"type": "string", "description": "what the entries were computed in"},
+        "evaluation": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "description": "error of the function itself, in units of eps · max |y|; null where not known",
+        },
+    },
+    "required": ["entries", "error", "place", "dtype", "evaluation"],
+}
 ARRAY = {
     "description": "Numbers, lists of numbers, an array in base64, or parts of a tree by name.",
     "anyOf": [{"type": "number"}, {"type": "array"}, SCHEMA, {"type": "object", "minProperties": 1}],
@@ -144,6 +165,7 @@ JSON = Codec(
             "dtype": {"enum": ["float32", "float64"]},
             "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
             "non_finite": {"type": "integer", "minimum": 0},
+            "verified": VERIFIED,
             "matrix": {"anyOf": [{"type": "array"}, SCHEMA]},
         },
         "required": ["function", "version", "wrt", "algorithm", "dtype", "shape", "non_finite", "matrix"],

@@ -11,10 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from app.errors import InvalidOption
+from app.specs import MOST_VERIFIED
 from app.wire.names import check_name, is_array, shown
 
 Value = str | int | float | bool
 MAX_DEADLINE_SECONDS = 86_400
+NUMBERS = ("number", "integer")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -37,6 +39,8 @@ class Options:
         precision: of matrix products: highest, high or default.
         deadline_seconds: time that the answer may take; None for the service's own limit.
         arrays: how a JSON answer carries the matrix: lists or base64.
+        verify: entries of the matrix to compute a second time; None for none.
+        verify_tolerance: the error past which there is no answer; None for whatever it is.
     """
 
     function: str
@@ -45,6 +49,8 @@ class Options:
     precision: str = "highest"
     deadline_seconds: float | None = None
     arrays: str = "lists"
+    verify: int | None = None
+    verify_tolerance: float | None = None
 
 
 def _text(description: str, **schema: Any) -> Option:
@@ -64,6 +70,16 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             "Seconds that the answer may take.",
         ),
         "arrays": _text("How a JSON answer carries the matrix.", enum=["lists", "base64"], default="lists"),
+        "verify": Option(
+            {"type": "integer", "exclusiveMinimum": 0, "maximum": MOST_VERIFIED},
+            "Random entries of the matrix to compute a second time, another way; `JJT-Verified` says how far "
+            "off they are.",
+        ),
+        "verify_tolerance": Option(
+            {"type": "number", "exclusiveMinimum": 0},
+            "The error, in the units of `JJT-Verified`, past which the answer is `verification_failed`; goes "
+            "with `verify`.",
+        ),
     }
 )
 
@@ -89,8 +105,12 @@ def read_options(options: Mapping[str, Value], query: Sequence[tuple[str, str]] 
         raise InvalidOption(
             "option 'function' is missing; send the name of a function, such as function=sqrt_mean"
         )
-    seconds = given.pop("deadline_seconds", None)
-    return Options(deadline_seconds=None if seconds is None else float(seconds), **given)  # type: ignore[arg-type]
+    if "verify_tolerance" in given and "verify" not in given:
+        raise InvalidOption(
+            "option 'verify_tolerance' is given without 'verify'; say how many entries to verify"
+        )
+    kinds = {"deadline_seconds": float, "verify": int, "verify_tolerance": float}
+    return Options(**{name: kinds.get(name, str)(value) for name, value in given.items()})  # type: ignore[arg-type]
 
 
 def given_twice(name: str) -> InvalidOption:
@@ -104,7 +124,7 @@ def from_text(name: str, text: str) -> Value:
     Raises:
         InvalidOption: where the option is a number and the text is none.
     """
-    if name not in OPTIONS or OPTIONS[name].schema["type"] != "number":
+    if name not in OPTIONS or OPTIONS[name].schema["type"] not in NUMBERS:
         return text
     if not NUMBER.fullmatch(text):
         raise InvalidOption(f"option {name!r} is {shown(text)}; expected {_expected(name)}")
@@ -115,7 +135,7 @@ def _check(name: str, value: object) -> None:
     if name not in OPTIONS:
         raise unknown(name)
     schema = OPTIONS[name].schema
-    if not (_fits_number(value, schema) if schema["type"] == "number" else _fits_text(value, schema)):
+    if not (_fits_number(value, schema) if schema["type"] in NUMBERS else _fits_text(value, schema)):
         raise InvalidOption(f"option {name!r} is {shown(value)}; expected {_expected(name)}")
 
 
@@ -130,7 +150,8 @@ def unknown(name: str) -> InvalidOption:
 def _fits_number(value: object, schema: Mapping[str, Any]) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return False
-    return schema["exclusiveMinimum"] < value <= schema["maximum"]
+    whole = schema["type"] == "number" or value == int(value)
+    return whole and schema["exclusiveMinimum"] < value <= schema.get("maximum", math.inf)
 
 
 def _fits_text(value: object, schema: Mapping[str, Any]) -> bool:
@@ -139,6 +160,8 @@ def _fits_text(value: object, schema: Mapping[str, Any]) -> bool:
 
 def _expected(name: str) -> str:
     schema = OPTIONS[name].schema
-    if schema["type"] == "number":
-        return f"a number above {schema['exclusiveMinimum']} and at most {schema['maximum']}"
+    if schema["type"] in NUMBERS:
+        kind = "a whole number" if schema["type"] == "integer" else "a number"
+        most = f" and at most {schema['maximum']}" if "maximum" in schema else ""
+        return f"{kind} above {schema['exclusiveMinimum']}{most}"
     return f"one of {', '.join(schema['enum'])}" if "enum" in schema else "a text that is not empty"

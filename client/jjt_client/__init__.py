@@ -23,8 +23,9 @@ from jjt_client.errors import (
     UnknownFormat,
     UnknownFunction,
     UnknownVersion,
+    VerificationFailed,
 )
-from jjt_client.matrix import Matrix
+from jjt_client.matrix import Matrix, Receipt
 from jjt_client.messages import Request, build_request, read_response
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "NotAcceptable",
     "NotApplicable",
     "NotReady",
+    "Receipt",
     "Request",
     "RequestError",
     "ServiceError",
@@ -52,6 +54,7 @@ __all__ = [
     "UnknownFormat",
     "UnknownFunction",
     "UnknownVersion",
+    "VerificationFailed",
     "build_request",
     "read_response",
 ]

@@ -59,6 +59,8 @@ class AsyncClient:
         algorithm: str | None = None,
         precision: Precision | None = None,
         deadline_seconds: float | None = None,
+        verify: int | None = None,
+        verify_tolerance: float | None = None,
     ) -> Matrix:
         """As ``Client.jjt``."""
         request = messages.build_request(
@@ -69,6 +71,8 @@ class AsyncClient:
             algorithm=algorithm,
             precision=precision,
             deadline_seconds=deadline_seconds,
+            verify=verify,
+            verify_tolerance=verify_tolerance,
         )
         return await self._ask(request, lambda answer: messages.read_matrix(answer, wrt))
 

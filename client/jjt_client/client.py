@@ -59,6 +59,8 @@ class Client:
         algorithm: str | None = None,
         precision: Precision | None = None,
         deadline_seconds: float | None = None,
+        verify: int | None = None,
+        verify_tolerance: float | None = None,
     ) -> Matrix:
         """The matrix K = J(x1) J(x2)ᵀ of a registered function.
 
@@ -71,6 +73,9 @@ class Client:
             algorithm: the name of one; None for the service's choice.
             precision: of products: ``highest``, ``high`` or ``default``; None for ``highest``.
             deadline_seconds: time that the service may take; None for its own limit.
+            verify: random entries to compute a second time, another way; the matrix's ``verified`` says how
+                far off they are.
+            verify_tolerance: the error past which ``VerificationFailed`` is raised; goes with ``verify``.
 
         Returns:
             ``[n1, k, n2, k]``, without the n axis of a side that was given as one example.
@@ -86,6 +91,8 @@ class Client:
             algorithm=algorithm,
             precision=precision,
             deadline_seconds=deadline_seconds,
+            verify=verify,
+            verify_tolerance=verify_tolerance,
         )
         return self._ask(request, lambda answer: messages.read_matrix(answer, wrt))
 

@@ -19,7 +19,8 @@
     ├── ServiceError                 the caller can try again later (429, 5xx)
     │   ├── NotReady                 the service is still starting
     │   └── DeadlinePassed           no answer within the time that was given
-    └── ComputeFailed                the computation raised; the service's log has more
+    ├── ComputeFailed                the computation raised; the service's log has more
+    └── VerificationFailed           the matrix is further off than ``verify_tolerance``
 
 A code that is not in the tree becomes ``RequestError`` or ``ServiceError``, by its status.
 """
@@ -184,6 +185,15 @@ class ComputeFailed(JJTError):
     mirrors = "compute_failed"
 
 
+class VerificationFailed(JJTError):
+    """Recomputed entries are off by ``fields["error"]``, more than ``fields["tolerance"]``.
+
+    An infinite error stands in no field: an entry is not finite, and should be, or the other way round.
+    """
+
+    mirrors = "verification_failed"
+
+
 CLASSES: Mapping[str, type[JJTError]] = {
     kind.mirrors: kind
     for kind in (
@@ -199,6 +209,7 @@ CLASSES: Mapping[str, type[JJTError]] = {
         NotReady,
         DeadlinePassed,
         ComputeFailed,
+        VerificationFailed,
     )
 }
 

@@ -12,6 +12,23 @@ MILLISECONDS = 1e-3
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """What came out when entries of a matrix were computed a second time, another way.
+
+    Attributes:
+        error: the largest one, in units of eps · ‖J1 row‖ · ‖J2 row‖; may be infinite.
+        entries: how many were recomputed.
+        dtype: in what: float64, or the function's own.
+        evaluation: error of the function itself, in units of eps · max |y|; None where not known.
+    """
+
+    error: float
+    entries: int
+    dtype: str
+    evaluation: float | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is said beside a matrix; the attributes of ``Matrix``."""
 
@@ -22,6 +39,7 @@ class Facts:
     non_finite: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
     request_id: str = ""
+    verified: Receipt | None = None
 
 
 class Matrix(np.ndarray):
@@ -38,6 +56,7 @@ class Matrix(np.ndarray):
         non_finite: number of entries that are NaN or infinite; None where the service did not say.
         timings: seconds per stage: decode, queue, compile, compute, encode.
         request_id: under which the service's log has the request.
+        verified: what recomputing some entries showed; None where that was not asked for.
     """
 
     function: str
@@ -47,6 +66,7 @@ class Matrix(np.ndarray):
     non_finite: int | None
     timings: dict[str, float]
     request_id: str
+    verified: Receipt | None
 
     def __new__(cls, array: np.ndarray, facts: Facts) -> Self:
         """See an array as a matrix."""
@@ -87,4 +107,16 @@ def facts_of(headers: Mapping[str, str], wrt: str | None = None) -> Facts:
         non_finite=int(non_finite) if non_finite.isdecimal() else None,
         timings={stage: float(milliseconds) * MILLISECONDS for stage, milliseconds in timings},
         request_id=headers.get("x-request-id", ""),
+        verified=_receipt(headers.get("jjt-verified", "")),
     )
+
+
+def _receipt(header: str) -> Receipt | None:
+    """Read ``error;entries=…;dtype=…[;evaluation=…]``; None for anything else."""
+    error, *parts = header.split(";")
+    said = {name.strip(): text for name, _, text in (part.partition("=") for part in parts)}
+    try:
+        evaluation = float(said["evaluation"]) if "evaluation" in said else None
+        return Receipt(float(error), int(said["entries"]), said["dtype"], evaluation)
+    except (KeyError, ValueError):
+        return None

@@ -65,6 +65,8 @@ def build_request(
     algorithm: str | None = None,
     precision: Precision | None = None,
     deadline_seconds: float | None = None,
+    verify: int | None = None,
+    verify_tolerance: float | None = None,
 ) -> Request:
     """Ask for a matrix; the arguments are those of ``Client.jjt``.
 
@@ -82,6 +84,8 @@ def build_request(
         "algorithm": algorithm,
         "precision": precision,
         "deadline_seconds": deadline_seconds,
+        "verify": verify,
+        "verify_tolerance": verify_tolerance,
     }
     return Request(
         "POST",

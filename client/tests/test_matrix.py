@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from jjt_client import Matrix
+from jjt_client import Matrix, Receipt
 from jjt_client.matrix import Facts, facts_of
 
-FACTS = Facts("f", "1a", "contraction", "x", 0, {"compute": 0.5}, "id")
+FACTS = Facts("f", "1a", "contraction", "x", 0, {"compute": 0.5}, "id", Receipt(1.5, 8, "float64"))
 
 
 @pytest.fixture
@@ -104,8 +104,29 @@ def test_facts_are_read_from_headers_and_times_become_seconds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "receipt"),
+    [
+        ("1.25;entries=8;dtype=float64;evaluation=0.5", Receipt(1.25, 8, "float64", 0.5)),
+        ("1.25; entries=8; dtype=bfloat16", Receipt(1.25, 8, "bfloat16")),
+        ("inf;entries=8;dtype=float64;more=1", Receipt(float("inf"), 8, "float64")),
+    ],
+)
+def test_a_receipt_is_read_from_its_header(header: str, receipt: Receipt) -> None:
+    assert facts_of({"jjt-verified": header}).verified == receipt
+
+
+@pytest.mark.parametrize(
     "headers",
-    [{}, {"jjt-non-finite": "many"}, {"server-timing": "compute"}, {"server-timing": "compute;dur=fast"}],
+    [
+        {},
+        {"jjt-verified": ""},
+        {"jjt-verified": "small;entries=8;dtype=float64"},
+        {"jjt-verified": "1.5;dtype=float64"},
+        {"jjt-verified": "1.5;entries=many;dtype=float64"},
+        {"jjt-non-finite": "many"},
+        {"server-timing": "compute"},
+        {"server-timing": "compute;dur=fast"},
+    ],
 )
 def test_headers_that_are_missing_or_odd_leave_a_fact_out(headers: dict[str, str]) -> None:
     assert facts_of(headers) == Facts()

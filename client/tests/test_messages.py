@@ -35,6 +35,11 @@ def test_a_request_is_a_safetensors_file_with_its_options_in_the_query() -> None
     assert np.array_equal(found["x1"], x1)
 
 
+def test_verify_and_its_tolerance_are_options_like_others() -> None:
+    request = build_request("f", 1.0, verify=20, verify_tolerance=64.5)
+    assert dict(request.options) == {"function": "f", "verify": "20", "verify_tolerance": "64.5"}
+
+
 def test_x2_left_out_is_not_sent() -> None:
     assert set(safetensors.numpy.load(build_request("f", [1.0]).body)) == {"x1"}
 

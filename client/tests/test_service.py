@@ -24,6 +24,7 @@ from jjt_client import (
     SpecMismatch,
     UnknownFunction,
     UnknownVersion,
+    VerificationFailed,
     replies,
 )
 
@@ -159,6 +160,20 @@ def test_what_the_service_refuses_is_raised_by_its_class(
 def test_a_name_that_is_none_is_not_found(client: Client, name: str) -> None:
     with pytest.raises(RequestError):
         client.function(name)
+
+
+def test_a_receipt_comes_with_the_matrix_and_keeps_to_the_tolerance(client: Client) -> None:
+    matrix = client.jjt("squares", [[1.0, 2.0, 3.0]], verify=100, verify_tolerance=64)
+    assert matrix.verified is not None
+    assert (matrix.verified.entries, matrix.verified.dtype) == (9, "float64")
+    assert matrix.verified.error < 64
+    assert client.jjt("squares", [1.0, 2.0, 3.0]).verified is None
+    with pytest.raises(VerificationFailed) as failed:
+        client.jjt("squares", [0.1, 0.2, 0.3], verify=9, verify_tolerance=1e-30)
+    assert failed.value.status == 500
+    assert failed.value.fields["error"] > failed.value.fields["tolerance"]
+    with pytest.raises(DecodeError, match="verify_tolerance"):
+        client.jjt("squares", [1.0, 2.0, 3.0], verify_tolerance=64)
 
 
 def test_threads_may_share_a_client(client: Client) -> None:

@@ -54,6 +54,7 @@ def test_the_table_is_the_published_one() -> None:
         "not_applicable": 422,
         "answer_too_large": 422,
         "compute_failed": 500,
+        "verification_failed": 500,
         "not_ready": 503,
         "deadline_passed": 504,
     }

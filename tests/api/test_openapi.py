@@ -33,7 +33,7 @@ async def test_formats_and_options_are_those_of_the_tables(client: httpx.AsyncCl
     assert set(operation["responses"]["200"]["content"]) == writes
     assert {item["name"] for item in operation["parameters"]} == set(OPTIONS)
     assert set(operation["responses"]["200"]["headers"]) == {
-        "JJT-Function", "JJT-Algorithm", "JJT-Non-Finite", "Server-Timing",
+        "JJT-Function", "JJT-Algorithm", "JJT-Non-Finite", "JJT-Verified", "Server-Timing",
     }  # fmt: skip
 
 

@@ -23,6 +23,13 @@ def test_options_of_the_body_and_of_the_query_are_one_set():
     assert read_options(body, query) == Options("f@1", "params", "forward", "high", 2.5, "base64")
 
 
+def test_a_whole_number_is_one_however_it_is_written():
+    for text in ("5", "5.0", "+5", "0.5e1"):
+        found = read_options({}, [("function", "f"), ("verify", text), ("verify_tolerance", "64")])
+        assert (found.verify, type(found.verify), found.verify_tolerance) == (5, int, 64.0)
+    assert read_options({"function": "f", "verify": 5.0}).verify == 5
+
+
 def test_an_option_means_the_same_in_json_in_a_form_and_in_the_query():
     in_json = wire.decode(bodies.JSON, bodies.document(x1=1, deadline_seconds=60), bodies.LIMIT_BYTES).options
     parts = (bodies.part("function", "f"), bodies.part("deadline_seconds", "60"))
@@ -54,6 +61,19 @@ def test_an_option_means_the_same_in_json_in_a_form_and_in_the_query():
         *(
             ({"function": "f", "deadline_seconds": value}, [], "above 0 and at most 86400")
             for value in (0, -1, -0.0, 86_400.1, 10**19, True, "5", float("inf"), float("nan"))
+        ),
+        ({"function": "f", "verify_tolerance": 1}, [], "without 'verify'"),
+        *(
+            ({"function": "f", "verify": 1}, [("verify_tolerance", text)], "a number above 0")
+            for text in ("0", "-1", "nan", "1e400", "")
+        ),
+        *(
+            ({"function": "f", "verify": value}, [], "a whole number above 0 and at most 4096")
+            for value in (0, -1, 0.5, 4097, 10**19, True, "5", float("inf"))
+        ),
+        *(
+            ({"function": "f"}, [("verify", text)], "a whole number above 0 and at most 4096")
+            for text in ("0", "1.5", "4097", "all", "")
         ),
         *(
             ({"function": "f"}, [("deadline_seconds", text)], "above 0 and at most 86400")
