@@ -1,11 +1,15 @@
 """Products of Jacobian rows, and the mirror that makes K(x, x) symmetric to the last bit."""
 
+from collections.abc import Callable
 from math import prod
+from typing import TypeVar
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from app.engine.view import Arrays
+
+Rows = TypeVar("Rows")
 
 # Rows of one strip of a symmetric product: wide enough for a matrix product to run at its peak.
 _STRIP = 256
@@ -48,6 +52,39 @@ def contract_symmetric(rows: Arrays, dtype: str, precision: str) -> Array:
         strip = sum(_product(leaf[start:stop], leaf[start:], dtype, precision) for leaf in flat)
         strips.append(jnp.pad(jnp.asarray(strip), ((0, 0), (start, 0))))
     return mirror(jnp.concatenate(strips).reshape(n, k, n, k))
+
+
+def by_chunks(
+    left: Callable[[Array | int, int], Rows],
+    right: Callable[[Array | int, int], Rows],
+    meet: Callable[[Rows, Rows], Array],
+    k: int,
+    chunk: int,
+) -> Array:
+    """A block from what each side has of some outputs at a time, so that not all of it is held at once.
+
+    Args:
+        left: ``(start, count) -> rows`` of x1.
+        right: the same of x2; called again for each chunk of x1.
+        meet: rows of both -> ``[n1, count, n2, count]``.
+        k: number of outputs.
+        chunk: how many at a time.
+
+    Returns:
+        ``[n1, k, n2, k]``.
+    """
+    if chunk >= k:
+        rows = left(0, k)
+        return meet(rows, rows if right == left else right(0, k))
+    starts = jnp.arange(0, k, chunk)
+
+    def outer(start: Array) -> Array:
+        rows = left(start, chunk)
+        return lax.map(lambda other: meet(rows, right(other, chunk)), starts)
+
+    chunks = lax.map(outer, starts)
+    count1, count2, n1, c, n2, _ = chunks.shape
+    return chunks.transpose(2, 0, 3, 4, 1, 5).reshape(n1, count1 * c, n2, count2 * c)[:, :k, :, :k]
 
 
 def mirror(block: Array) -> Array:

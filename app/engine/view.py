@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from app.engine.signature import Signature
-from app.engine.variables import Selection
+from app.engine.variables import Selection, render
 
 Arrays = list[Array]
 
@@ -50,6 +50,18 @@ class View:
     def avals(self) -> list[Any]:
         """Shape and dtype of the variable's leaves, of one example."""
         return self.signature.variable_avals(self.selection)
+
+    @cached_property
+    def constant_avals(self) -> list[Any]:
+        """Shape and dtype of the other leaves: those of x, then those of the parameters."""
+        leaves = [*self.signature.x_avals], [*self.signature.param_avals]
+        return self.split(leaves[1], leaves[0])[1]  # type: ignore[arg-type]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Path of each leaf of the variable."""
+        x = [render("x", *self.signature.x_paths[at]) for at in self.selection.x]
+        return x + [render("params", *self.signature.params.paths[at]) for at in self.selection.params]
 
     @cached_property
     def sizes(self) -> list[int]:

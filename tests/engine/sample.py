@@ -7,7 +7,7 @@ import pytest
 
 from tests.zoo import ZOO, Entry
 
-ALGORITHMS = ("contraction", "forward", "vector_products")
+ALGORITHMS = ("contraction", "forward", "vector_products", "structured")
 BATCHING = ("single", "batch", "batch and single", "x2 left out")
 
 

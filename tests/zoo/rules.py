@@ -50,7 +50,7 @@ def custom_vjp(params, x):
 @entry(
     x=f32(5, low=0.5, high=1.5),
     params={"rate": np.float32(0.7), "offset": weights(3, 5)},
-    cannot={"contraction": "while_loop", "vector_products": "while_loop"},
+    cannot={"contraction": "while_loop", "vector_products": "while_loop", "structured": "while_loop"},
 )
 def while_loop(params, x):
     """The number of steps depends on the values, so that there is no reverse mode."""

@@ -3,15 +3,14 @@ r"""Rows of both Jacobians by reverse mode, contracted over the variable.
 $K_{iajb} = \sum_q \partial_q f_a(x1_i)\, \partial_q f_b(x2_j)$
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from app.engine.algorithms.algorithm import Kernel, evenly
-from app.engine.products import contract, contract_symmetric, mirror
+from app.engine.products import by_chunks, contract, contract_symmetric, mirror
 from app.engine.view import Arrays, View
 
 
@@ -44,18 +43,14 @@ class Contraction:
             return contract(rows1, _rows(view, params, x2, 0, view.k), view.dtype, view.precision)
 
         def chunked(params: Sequence[Array], x1: Sequence[Array], x2: Sequence[Array] | None) -> Array:
-            starts = jnp.arange(0, view.k, chunk)
+            def rows(x: Sequence[Array]) -> Callable[[Array | int, int], Arrays]:
+                return lambda start, count: _rows(view, params, x, start, count)
 
-            def outer(start1: Array) -> Array:
-                rows1 = _rows(view, params, x1, start1, chunk)
+            def meet(rows1: Arrays, rows2: Arrays) -> Array:
+                return contract(rows1, rows2, view.dtype, view.precision)
 
-                def inner(start2: Array) -> Array:
-                    rows2 = _rows(view, params, x1 if x2 is None else x2, start2, chunk)
-                    return contract(rows1, rows2, view.dtype, view.precision)
-
-                return lax.map(inner, starts)
-
-            return _assemble(lax.map(outer, starts), view.k, x2 is None)
+            block = by_chunks(rows(x1), rows(x1 if x2 is None else x2), meet, view.k, chunk)
+            return mirror(block) if x2 is None else block
 
         return whole if chunk >= view.k else chunked
 
@@ -69,10 +64,3 @@ def _rows(view: View, params: Sequence[Array], x: Sequence[Array], start: Array 
         return jax.vmap(lambda cotangent: pullback(cotangent)[0])(view.unit_cotangents(start, count))
 
     return jax.vmap(example, in_axes=view.axes)(*view.split(params, x))
-
-
-def _assemble(chunks: Array, k: int, symmetric: bool) -> Array:
-    """``[k/c, k/c, n1, c, n2, c]`` as ``[n1, k, n2, k]``."""
-    count1, count2, n1, c, n2, _ = chunks.shape
-    block = chunks.transpose(2, 0, 3, 4, 1, 5).reshape(n1, count1 * c, n2, count2 * c)[:, :k, :, :k]
-    return mirror(block) if symmetric else block

@@ -1,0 +1,69 @@
+"""What one side brings to the product of a leaf's gradients; the gradients themselves, where wanted."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """Gradients of a leaf in two factors: ``Aᵀ G``.
+
+    Args:
+        a: ``[n, E, S, C]``, ``[n, S]`` rows of a table (-1 for none), or None for ones with S = C = 1.
+        g: ``[n, k, E, S, F]``. An n of 1 stands for all examples.
+    """
+
+    a: Array | None
+    g: Array
+
+    @classmethod
+    def of(cls, a: Array | None, g: Array, a_varies: bool, g_varies: bool) -> "Factor":
+        """A factor of arrays that have no axis of examples where they do not vary."""
+        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None])
+
+    @property
+    def n(self) -> int:
+        """Number of examples, or 1."""
+        return self.g.shape[0] if self.a is None else max(self.a.shape[0], self.g.shape[0])
+
+    def cast(self, dtype: str) -> "Factor":
+        """The same in another dtype."""
+        a = self.a if self.a is None or self.looks_up else self.a.astype(dtype)
+        return Factor(a, self.g.astype(dtype))
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether ``a`` holds rows of a table."""
+        return self.a is not None and self.a.ndim == 2
+
+    def spread(self, n: int) -> "Factor":
+        """The same with all ``n`` examples written out."""
+        a = self.a if self.a is None else jnp.broadcast_to(self.a, (n, *self.a.shape[1:]))
+        return Factor(a, jnp.broadcast_to(self.g, (n, *self.g.shape[1:])))
+
+
+def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
+    """The gradients: ``[n, k, E, F, C]``; of a table of ``rows`` rows ``[n, k, 1, F, rows]``."""
+    if factor.a is None:
+        return factor.g.swapaxes(3, 4)
+    if factor.looks_up:
+        return _added_up(factor.spread(factor.n), rows)
+    if factor.g.shape[3] == 1:
+        return factor.g.swapaxes(3, 4) * factor.a[:, None]
+    spread = factor.spread(factor.n)
+    # With C last nothing has to be transposed before rows of gradients are multiplied.
+    return jnp.einsum("nkesf,nesc->nkefc", spread.g, spread.a, precision=precision)
+
+
+def _added_up(factor: Factor, rows: int) -> Array:
+    assert factor.a is not None
+    places = jnp.where(factor.a < 0, rows, factor.a)
+
+    def example(place: Array, g: Array) -> Array:
+        k, _, _, f = g.shape
+        return jnp.zeros((k, 1, f, rows), g.dtype).at[..., place].add(g.swapaxes(2, 3), mode="drop")
+
+    return jax.vmap(example)(places, factor.g)

@@ -1,0 +1,161 @@
+"""f of one example -> two programs: operands and residuals forward, cotangents of the taps backward.
+
+Of each output it is known whether it differs between examples: what does not, gets no batch axis.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend import core
+
+from app.engine.structure.uses import Use
+from app.engine.structure.values import Value, whole_leaf
+from app.engine.structure.walk import Walk
+from app.engine.view import View
+
+_KEPT = 64  # views of one function
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """The two programs of a view.
+
+    Args:
+        view: the function seen from its variable.
+        uses: of the leaves, without arrays.
+        operand_varies: for each use whether its operand differs between examples.
+        cotangent_varies: the same for its cotangent.
+        tap_size: scalars of all cotangents of one example and one output.
+    """
+
+    view: View
+    uses: tuple[Use, ...]
+    operand_varies: tuple[bool, ...]
+    cotangent_varies: tuple[bool, ...]
+    tap_size: int
+    _forward: Any
+    _forward_varies: tuple[bool, ...]
+    _pullback: Any
+
+    def forward(self, params: Sequence[Array], x: Sequence[Array]) -> tuple[list[Array | None], list[Array]]:
+        """Operands, and residuals for the way back, of examples ``[n, *leaf]``."""
+        variable, constant = self.view.split(params, x)
+        axes = [*self.view.axes[0], *self.view.axes[1]]
+        run = _over_examples(core.jaxpr_as_fun(self._forward), axes, self._forward_varies)
+        outputs = iter(run(*variable, *constant))
+        operands = [None if use.a is None else next(outputs) for use in self.uses]
+        return operands, list(outputs)
+
+    def backward(self, residuals: Sequence[Array], start: Array | int, count: int) -> list[Array]:
+        """Cotangents behind each use, for some outputs: ``[n, count, E, S, F]``."""
+        varies = self._forward_varies[len(self._forward_varies) - len(residuals) :]
+        pull = _backward(self.view, self.uses, self._pullback, start, count)
+        return _over_examples(pull, _axes(varies), self.cotangent_varies)(*residuals)
+
+
+def programs(view: View) -> Programs:
+    """Trace the two programs of a view, the first time; inside the function's world.
+
+    Raises:
+        TypeError, ValueError, NotImplementedError: where the function has no reverse mode.
+    """
+    kept: dict[View, Programs] = view.signature.function.kept.setdefault("structure", {})
+    if view not in kept:
+        if len(kept) >= _KEPT:
+            kept.clear()
+        kept[view] = _trace(view)
+    return kept[view]
+
+
+def _trace(view: View) -> Programs:
+    varies = [axis == 0 for part in view.axes for axis in part]
+    function = jax.make_jaxpr(view.apply)(view.avals, view.constant_avals)
+    found: dict[str, Any] = {}
+
+    def tapped(walk: Walk, arrays: list[Array]) -> Array:
+        leaves = len(view.avals)
+        inputs = [
+            whole_leaf(at, array, varies[at]) if at < leaves else Value(array, (), varies[at])
+            for at, array in enumerate(arrays)
+        ]
+        (y,) = walk.run(function.jaxpr, function.consts, inputs)
+        return walk.settle(y, "it is an output itself").array
+
+    def forward(*arrays: Array) -> list[Array]:
+        def of_taps(taps: list[Array]) -> tuple[Array, list[Array]]:
+            walk = Walk(taps)
+            y = tapped(walk, list(arrays))
+            found["uses"] = walk.uses
+            return y, [use.a for use in walk.uses if use.a is not None]
+
+        zeros = [jnp.zeros(tap.shape, tap.dtype) for tap in Walk.taps_of(tapped, list(arrays))]
+        _, pullback, operands = jax.vjp(of_taps, zeros, has_aux=True)
+        residuals, found["pullback"] = jax.tree.flatten(pullback)
+        return [*operands, *residuals]
+
+    program = jax.make_jaxpr(forward)(*view.avals, *view.constant_avals)
+    forward_varies = depends(program, varies)
+    there = iter(forward_varies)
+    # Only that there is an operand is kept, and its rank: the arrays belong to the trace that made them.
+    operand_varies = tuple(use.a is not None and next(there) for use in found["uses"])
+    uses = tuple(replace(use, a=use.a if use.a is None else _shape(use.a)) for use in found["uses"])
+    residuals = program.out_avals[sum(use.a is not None for use in uses) :]
+    back = jax.make_jaxpr(_backward(view, uses, found["pullback"], 0, 1))(*map(_shape, residuals))
+    cotangent_varies = tuple(depends(back, list(there)))
+    tap_size = sum(aval.size for aval in back.out_avals)
+    return Programs(
+        view,
+        uses,
+        operand_varies,
+        cotangent_varies,
+        tap_size,
+        program,
+        tuple(forward_varies),
+        found["pullback"],
+    )
+
+
+def _shape(array: Any) -> Any:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype)
+
+
+def _backward(
+    view: View, uses: Sequence[Use], treedef: Any, start: Array | int, count: int
+) -> Callable[..., list[Array]]:
+    """One example's residuals -> cotangents behind each use: ``[count, E, S, F]``."""
+
+    def run(*residuals: Array) -> list[Array]:
+        pull = jax.tree.unflatten(treedef, residuals)
+        # Closed over, not batched: the unit cotangents stay one array under vmap over examples.
+        (taps,) = jax.vmap(pull)(view.unit_cotangents(start, count))
+        return [jax.vmap(use.arrange)(taps[use.tap]) for use in uses]
+
+    return run
+
+
+def _over_examples(
+    run: Callable[..., list[Array]], axes: Sequence[int | None], varies: Sequence[bool]
+) -> Callable[..., list[Array]]:
+    """A program of one example for a batch of them; what does not vary gets no batch axis."""
+    if not any(varies):
+        return lambda *arrays: run(
+            *(a if axis is None else a[0] for a, axis in zip(arrays, axes, strict=True))
+        )
+    return jax.vmap(run, in_axes=axes, out_axes=_axes(varies))
+
+
+def _axes(varies: Sequence[bool]) -> list[int | None]:
+    return [0 if each else None for each in varies]
+
+
+def depends(program: Any, varies: Sequence[bool]) -> list[bool]:
+    """For each output of a closed jaxpr whether it can depend on an input that varies."""
+    varying = {var for var, each in zip(program.jaxpr.invars, varies, strict=True) if each}
+    for equation in program.jaxpr.eqns:
+        if any(not isinstance(atom, core.Literal) and atom in varying for atom in equation.invars):
+            varying.update(equation.outvars)
+    return [not isinstance(atom, core.Literal) and atom in varying for atom in program.jaxpr.outvars]
