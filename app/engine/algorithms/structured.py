@@ -11,7 +11,7 @@ from jax import Array
 
 from app.engine.algorithms.algorithm import Kernel, evenly
 from app.engine.products import by_chunks, mirror
-from app.engine.structure.factors import Factor
+from app.engine.structure.factors import Factor, parted
 from app.engine.structure.orders import Arithmetic
 from app.engine.structure.programs import Programs, programs
 from app.engine.structure.terms import added, factors, terms
@@ -47,10 +47,16 @@ class Structured:
 
         def kernel(params: Sequence[Array], x1: Sequence[Array], x2: Sequence[Array] | None) -> Array:
             made = programs(view)
-            left = _Side(made, how, params, x1)
-            right = left if x2 is None else _Side(made, how, params, x2)
-            block = by_chunks(left.factors, right.factors, left.met, view.k, chunk)
             n1, n2 = x1[0].shape[0], (x1 if x2 is None else x2)[0].shape[0]
+            if x2 is not None and chunk >= view.k:
+                # Both sides on one way: weights are read once, and products have more rows.
+                both = _Side(made, how, params, [jnp.concatenate(pair) for pair in zip(x1, x2, strict=True)])
+                pairs = [parted(factors, n1) for factors in both.factors(0, view.k)]
+                block = both.met([left for left, _ in pairs], [right for _, right in pairs])
+            else:
+                left = _Side(made, how, params, x1)
+                right = left if x2 is None else _Side(made, how, params, x2)
+                block = by_chunks(left.factors, right.factors, left.met, view.k, chunk)
             block = jnp.broadcast_to(block, (n1, view.k, n2, view.k)).astype(view.dtype)
             return mirror(block) if x2 is None else block
 

@@ -1,5 +1,6 @@
 """What one side brings to the product of a leaf's gradients; the gradients themselves, where wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -29,6 +30,14 @@ class Factor:
         """Number of examples, or 1."""
         return self.g.shape[0] if self.a is None else max(self.a.shape[0], self.g.shape[0])
 
+    def cut(self, start: int, stop: int | None) -> "Factor":
+        """Some of the examples."""
+
+        def part(array: Array) -> Array:
+            return array if array.shape[0] == 1 else array[start:stop]
+
+        return Factor(self.a if self.a is None else part(self.a), part(self.g))
+
     def cast(self, dtype: str) -> "Factor":
         """The same in another dtype."""
         a = self.a if self.a is None or self.looks_up else self.a.astype(dtype)
@@ -43,6 +52,11 @@ class Factor:
         """The same with all ``n`` examples written out."""
         a = self.a if self.a is None else jnp.broadcast_to(self.a, (n, *self.a.shape[1:]))
         return Factor(a, jnp.broadcast_to(self.g, (n, *self.g.shape[1:])))
+
+
+def parted(factors: Sequence[Factor], n: int) -> tuple[list[Factor], list[Factor]]:
+    """Factors of the first ``n`` examples, and of the rest; what stands for all examples goes to both."""
+    return [factor.cut(0, n) for factor in factors], [factor.cut(n, None) for factor in factors]
 
 
 def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
