@@ -131,7 +131,7 @@ def test_a_plan_is_a_table_of_all_algorithms(folder: Path, capsys: pytest.Captur
     code, out, _ = run(capsys, "plan", "two_waves", "--n1", "3", "--n2", "5")
     assert code == 0
     assert "n1 = 3, n2 = 5, k = 2, p = 3" in out
-    for name in ("contraction", "forward", "vector_products"):
+    for name in ("contraction", "forward", "vector_products", "structured"):
         assert re.search(rf"{name} +[\d.e-]+ +[\d,]+ +[\d.e+]+", out), out
     assert out.count("→") == 1
 
@@ -141,7 +141,7 @@ def test_a_plan_that_nothing_fits_says_why_and_exits_1(
 ) -> None:
     code, out, _ = run(capsys, "plan", "two_waves", "--memory-bytes", "1")
     assert code == 1
-    assert out.count("refused: ") == 3
+    assert out.count("refused: ") == 4
     assert "→" not in out
 
 

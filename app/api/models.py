@@ -92,6 +92,7 @@ class Offer(BaseModel):
     seconds: float
     bytes: int
     flops: float
+    explicit: list[str] = Field(description="Leaves whose gradients are formed though it can do without.")
 
 
 class Refusal(BaseModel):

@@ -92,6 +92,7 @@ def serve(
     max_answer_bytes: Annotated[int | None, _setting("max_answer_bytes")] = None,
     deadline_seconds: Annotated[float | None, _setting("deadline_seconds")] = None,
     executables: Annotated[int | None, _setting("executables")] = None,
+    compiled_bytes: Annotated[int | None, _setting("compiled_bytes")] = None,
     reload: Annotated[bool | None, _setting("reload")] = None,
     log: Annotated[Literal["console", "json"] | None, _setting("log")] = None,
 ) -> int:
@@ -107,6 +108,7 @@ def serve(
         max_answer_bytes=max_answer_bytes,
         deadline_seconds=deadline_seconds,
         executables=executables,
+        compiled_bytes=compiled_bytes,
         reload=reload,
         log=log,
     )

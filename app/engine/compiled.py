@@ -48,12 +48,13 @@ class Tile:
 
     def _prepare(self, how: Callable[[Any, tuple[Any, ...]], Any]) -> Any:
         signature = self.view.signature
-        kernel = self.algorithm.kernel(self.view, self.chunk)
         x1 = _batch(signature.x_avals, self.rows)
         x2 = None if self.columns is None else _batch(signature.x_avals, self.columns)
         with world(signature.function, self.view.precision):
             try:
-                return how(kernel, (list(signature.param_avals), x1, x2))
+                kernel = self.algorithm.kernel(self.view, self.chunk)
+                params = [*signature.param_avals, *self.algorithm.kept(self.view)]
+                return how(kernel, (params, x1, x2))
             except CANNOT as error:
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__
                 raise NotApplicable(

@@ -56,7 +56,7 @@ class Engine:
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables)
-        self._residency = Residency()
+        self._residency = Residency(self.memory_bytes // 8)
         self._recomputations = Recomputations()
         self._rates: devices.Rates | None = None
         self._planner = Planner(lambda: self._rates or devices.rates())
@@ -173,7 +173,7 @@ class Engine:
 
     def execute(self, plan: Plan, problem: Problem) -> Iterator[Block]:
         """Compute a plan block by block, one ahead. Runs on the device, and where it is pulled."""
-        params = self._residency.parameters(problem.signature)
+        params = self._residency.arguments(plan.view, plan.tiles[0].algorithm)
         return execute(plan, problem, self.executables, params, self._observe)
 
     def verification(self, problem: Problem, matrix: np.ndarray, n: int) -> Verification:

@@ -39,7 +39,10 @@ def planned(drawn: Outline, view: View, wrt: str) -> Plan | None:
         The plan, or None if the outline is not one that this code drew.
     """
     try:
-        candidates = tuple(Candidate(**candidate) for candidate in drawn["candidates"])
+        candidates = tuple(
+            Candidate(**{**candidate, "explicit": tuple(candidate["explicit"])})
+            for candidate in drawn["candidates"]
+        )
         chosen = next((one for one in candidates if one.algorithm == drawn["algorithm"]), None)
         tile, diagonal = (_tile(drawn[name], view, drawn["algorithm"]) for name in ("tile", "diagonal"))
         return Plan(view, wrt, chosen, Tiling(**drawn["tiling"]), tile, diagonal, candidates)

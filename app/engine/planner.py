@@ -15,6 +15,7 @@ from app.engine.costs import NOTHING, Cost, cost
 from app.engine.devices import Rates
 from app.engine.tiling import Tiling, bucket_above, smaller, tiling
 from app.engine.view import View
+from app.engine.worlds import world
 from app.errors import NotApplicable
 from app.function import Function
 
@@ -28,6 +29,7 @@ class Candidate:
         seconds: predicted, of all blocks.
         bytes: predicted, held at once.
         flops: predicted, of all blocks.
+        explicit: leaves whose gradients it forms though it can do without, each with the reason.
         refused: the reason, or empty.
     """
 
@@ -35,6 +37,7 @@ class Candidate:
     seconds: float = 0.0
     bytes: int = 0
     flops: float = 0.0
+    explicit: tuple[str, ...] = ()
     refused: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,6 +49,7 @@ class Candidate:
             "seconds": self.seconds,
             "bytes": self.bytes,
             "flops": self.flops,
+            "explicit": list(self.explicit),
         }
 
 
@@ -243,7 +247,9 @@ class Planner:
             worst = max(worst, price, key=lambda one: (one.peak_bytes, one.seconds))
         slowest = max(price.seconds for price, _ in prices)
         seconds = total.seconds + self._rates().call_seconds * (cut.diagonal + cut.others)
-        candidate = Candidate(algorithm.name, seconds, total.peak_bytes, total.flops)
+        with world(view.signature.function, view.precision):
+            explicit = algorithm.explicit(view)
+        candidate = Candidate(algorithm.name, seconds, total.peak_bytes, total.flops, explicit)
         return _Fit(candidate, cut, tile, diagonal, chunk), Cost(worst.flops, slowest, worst.peak_bytes)
 
     def _price(self, tile: Tile) -> Cost:

@@ -20,7 +20,7 @@ async def test_a_plan_prices_every_algorithm_or_says_why_not(client: httpx.Async
     }  # fmt: skip
     assert [line["algorithm"] for line in plan["algorithms"]] == [each.name for each in ALGORITHMS]
     for line in plan["algorithms"]:
-        assert set(line) in ({"algorithm", "seconds", "bytes", "flops"}, {"algorithm", "refused"})
+        assert set(line) in ({"algorithm", "seconds", "bytes", "flops", "explicit"}, {"algorithm", "refused"})
     assert plan["algorithm"] == min(plan["algorithms"], key=lambda line: line["seconds"])["algorithm"]
     assert plan["blocks"] >= 1
     assert len(plan["block"]) == 2

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Protocol
 
-from jax import Array
+from jax import Array, ShapeDtypeStruct
 
 from app.engine.view import View
 
@@ -23,16 +23,47 @@ class Algorithm(Protocol):
         """How many rows or columns of J to hold at a time, for blocks of these sizes; at least 1."""
         ...
 
+    def kept(self, view: View) -> list[ShapeDtypeStruct]:
+        """Shapes of what depends on the parameters alone and is computed once; most often nothing."""
+        ...
+
+    def keep(self, view: View, params: Sequence[Array]) -> list[Array]:
+        """The arrays of ``kept``; can be compiled."""
+        ...
+
+    def explicit(self, view: View) -> tuple[str, ...]:
+        """Leaves whose gradients are formed though it can do without, and why: ``leaf: reason``."""
+        ...
+
     def kernel(self, view: View, chunk: int) -> Kernel:
         """A function of one block that can be compiled.
 
         Returns:
-            ``(params, x1, x2) -> block``: params the arrays of the parameters, x1 leaves ``[n1, *leaf]``,
-            x2 leaves ``[n2, *leaf]`` or None, which means x1 and an exactly symmetric block;
-            block ``[n1, k, n2, k]`` in the dtype of the view. Tracing it raises TypeError, ValueError or
-            NotImplementedError where the algorithm cannot do the function.
+            ``(params, x1, x2) -> block``: params the arrays of the parameters, and behind them those of
+            ``keep``; x1 leaves ``[n1, *leaf]``, x2 leaves ``[n2, *leaf]`` or None, which means x1 and an
+            exactly symmetric block; block ``[n1, k, n2, k]`` in the dtype of the view. Tracing it raises
+            TypeError, ValueError or NotImplementedError where the algorithm cannot do the function.
         """
         ...
+
+
+class Unstructured:
+    """For algorithms that see neither leaves nor parameters, but numbers."""
+
+    def kept(self, view: View) -> list[ShapeDtypeStruct]:
+        """Nothing."""
+        del view
+        return []
+
+    def keep(self, view: View, params: Sequence[Array]) -> list[Array]:
+        """Nothing."""
+        del view, params
+        return []
+
+    def explicit(self, view: View) -> tuple[str, ...]:
+        """None: no gradient is anything else."""
+        del view
+        return ()
 
 
 def evenly(limit: float, most: int) -> int:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import jax
 from jax import Array
 
-from app.engine.algorithms.algorithm import Kernel, evenly
+from app.engine.algorithms.algorithm import Kernel, Unstructured, evenly
 from app.engine.products import by_chunks, contract, contract_symmetric, mirror
 from app.engine.view import Arrays, View
 
 
 @dataclass(frozen=True)
-class Contraction:
+class Contraction(Unstructured):
     """Best for few outputs, and for many examples against few.
 
     Cost:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.algorithms.algorithm import Kernel, evenly
+from app.engine.algorithms.algorithm import Kernel, Unstructured, evenly
 from app.engine.products import mirror
 from app.engine.view import Arrays, View
 
@@ -19,7 +19,7 @@ _MOST = 512
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(Unstructured):
     """Best for a variable smaller than the outputs, and the only way through a ``while_loop``.
 
     Cost:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.algorithms.algorithm import Kernel, evenly
+from app.engine.algorithms.algorithm import Kernel, Unstructured, evenly
 from app.engine.products import mirror
 from app.engine.view import Arrays, View
 
@@ -20,7 +20,7 @@ _CHUNK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class VectorProducts:
+class VectorProducts(Unstructured):
     """Best for many outputs of one example, and where J has no room at all.
 
     Memory never grows with k: the loop over chunks of cotangents is what makes it matrix-free, since

@@ -15,15 +15,19 @@ class Factor:
     Args:
         a: ``[n, E, S, C]``, ``[n, S]`` rows of a table (-1 for none), or None for ones with S = C = 1.
         g: ``[n, k, E, S, F]``. An n of 1 stands for all examples.
+        metric: ``[E, S, S]`` A Aᵀ, where it is the same for all examples and known.
     """
 
     a: Array | None
     g: Array
+    metric: Array | None = None
 
     @classmethod
-    def of(cls, a: Array | None, g: Array, a_varies: bool, g_varies: bool) -> "Factor":
+    def of(
+        cls, a: Array | None, g: Array, a_varies: bool, g_varies: bool, metric: Array | None = None
+    ) -> "Factor":
         """A factor of arrays that have no axis of examples where they do not vary."""
-        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None])
+        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None], metric)
 
     @property
     def n(self) -> int:
@@ -36,12 +40,12 @@ class Factor:
         def part(array: Array) -> Array:
             return array if array.shape[0] == 1 else array[start:stop]
 
-        return Factor(self.a if self.a is None else part(self.a), part(self.g))
+        return Factor(self.a if self.a is None else part(self.a), part(self.g), self.metric)
 
     def cast(self, dtype: str) -> "Factor":
         """The same in another dtype."""
         a = self.a if self.a is None or self.looks_up else self.a.astype(dtype)
-        return Factor(a, self.g.astype(dtype))
+        return Factor(a, self.g.astype(dtype), self.metric)
 
     @property
     def looks_up(self) -> bool:

@@ -79,6 +79,7 @@ class _Sizes:
     c: int
     f: int
     shared: bool  # A is the same for all examples
+    known: bool  # and so is A Aᵀ
 
     @classmethod
     def of(cls, one: Factor, other: Factor) -> "_Sizes":
@@ -86,7 +87,9 @@ class _Sizes:
         n2, k2 = other.g.shape[:2]
         assert one.a is not None
         c = 1 if one.looks_up else one.a.shape[-1]
-        return cls(max(n1, one.n), max(n2, other.n), k1, k2, e, s, c, f, one.a.shape[0] == 1)
+        return cls(
+            max(n1, one.n), max(n2, other.n), k1, k2, e, s, c, f, one.a.shape[0] == 1, one.metric is not None
+        )
 
 
 def _cost_gradients(z: _Sizes) -> float:
@@ -97,6 +100,8 @@ def _cost_gradients(z: _Sizes) -> float:
 
 
 def _operands(z: _Sizes) -> float:
+    if z.known:
+        return 0.0
     pairs = 1 if z.shared else z.n1 * z.n2
     entries = pairs * z.e * z.s * z.s
     return 2.0 * entries * z.c + _FLOPS_OF_BYTE * 8.0 * entries
@@ -144,6 +149,8 @@ def _rows_by_e(array: Array) -> Array:
 
 def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
     """A₁ A₂ᵀ: ``[E, n1, S, n2, S]``."""
+    if one.metric is not None:
+        return one.metric[:, None, :, None, :]
     assert one.a is not None
     assert other.a is not None
     if one.looks_up:

@@ -45,16 +45,27 @@ class Programs:
         """Operands, and residuals for the way back, of examples ``[n, *leaf]``."""
         variable, constant = self.view.split(params, x)
         axes = [*self.view.axes[0], *self.view.axes[1]]
-        run = _over_examples(core.jaxpr_as_fun(self._forward), axes, self._forward_varies)
+        run = over_examples(core.jaxpr_as_fun(self._forward), axes, self._forward_varies)
         outputs = iter(run(*variable, *constant))
         operands = [None if use.a is None else next(outputs) for use in self.uses]
         return operands, list(outputs)
 
     def backward(self, residuals: Sequence[Array], start: Array | int, count: int) -> list[Array]:
         """Cotangents behind each use, for some outputs: ``[n, count, E, S, F]``."""
-        varies = self._forward_varies[len(self._forward_varies) - len(residuals) :]
         pull = _backward(self.view, self.uses, self._pullback, start, count)
-        return _over_examples(pull, _axes(varies), self.cotangent_varies)(*residuals)
+        return over_examples(pull, _axes(self.residual_varies), self.cotangent_varies)(*residuals)
+
+    @property
+    def residual_varies(self) -> tuple[bool, ...]:
+        """For each residual whether it differs between examples."""
+        return self._forward_varies[sum(use.a is not None for use in self.uses) :]
+
+    def pushing(self, use: Use, residuals: Sequence[Array]) -> Callable[[Array], Array]:
+        """J of what follows a use, at one example: ``[E, S, F]`` -> ``[k]``."""
+        pull = jax.tree.unflatten(self._pullback, residuals)
+        cotangent = jax.ShapeDtypeStruct((self.view.k,), self.view.signature.y_dtype)
+        seen = jax.linear_transpose(lambda y: use.arrange(pull(y)[0][use.tap]), cotangent)
+        return lambda tangent: seen(tangent)[0]
 
 
 def programs(view: View) -> Programs:
@@ -137,7 +148,7 @@ def _backward(
     return run
 
 
-def _over_examples(
+def over_examples(
     run: Callable[..., list[Array]], axes: Sequence[int | None], varies: Sequence[bool]
 ) -> Callable[..., list[Array]]:
     """A program of one example for a batch of them; what does not vary gets no batch axis."""

@@ -7,6 +7,7 @@ meet in a small product of their own; where views overlap in any other way the g
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,8 @@ class Term:
     how: str
 
 
-def terms(uses: Sequence[Use]) -> list[Term]:
+@lru_cache(maxsize=64)
+def terms(uses: tuple[Use, ...]) -> list[Term]:
     """Group uses: every two that read a common place are in one group."""
     groups: list[list[int]] = []
     for number, use in enumerate(uses):
@@ -57,7 +59,7 @@ def terms(uses: Sequence[Use]) -> list[Term]:
     return [Term(tuple(group), _how([uses[number] for number in group])) for group in sorted(groups)]
 
 
-def fallbacks(uses: Sequence[Use]) -> list[Fallback]:
+def fallbacks(uses: tuple[Use, ...]) -> list[Fallback]:
     """The leaves whose gradients are formed, and why; each once."""
     reasons: dict[int, str] = {}
     for term in terms(uses):
@@ -69,7 +71,11 @@ def fallbacks(uses: Sequence[Use]) -> list[Fallback]:
 
 
 def factors(
-    term: Term, made: Programs, operands: Sequence[Array | None], cotangents: Sequence[Array], precision: str
+    term: Term,
+    made: Programs,
+    operands: Sequence[Array | None],
+    cotangents: Sequence[Array],
+    metric: Array | None = None,
 ) -> list[Factor]:
     """What one side brings to a term: one factor, or two that meet transposed.
 
@@ -78,11 +84,15 @@ def factors(
         made: the programs that made the arrays.
         operands: of all uses.
         cotangents: of all uses.
-        precision: of products, where gradients are formed.
+        metric: A Aᵀ of the term's only use, where it was kept.
     """
     own = [
         Factor.of(
-            operands[number], cotangents[number], made.operand_varies[number], made.cotangent_varies[number]
+            operands[number],
+            cotangents[number],
+            made.operand_varies[number],
+            made.cotangent_varies[number],
+            metric,
         )
         for number in term.uses
     ]
@@ -92,7 +102,7 @@ def factors(
         return [own[0] if len(own) == 1 else _joined(own)]
     uses = [made.uses[number] for number in term.uses]
     total = sum(
-        _placed(use, gradients(factor, precision, len(use.index)))
+        _placed(use, gradients(factor, made.view.precision, len(use.index)))
         for use, factor in zip(uses, own, strict=True)
     )
     return [Factor(None, jnp.asarray(total)[:, :, None, None, :])]

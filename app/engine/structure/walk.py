@@ -137,7 +137,8 @@ class Walk:
 def _read(known: dict[Any, Value], atom: Any) -> Value:
     if not isinstance(atom, core.Literal):
         return known[atom]
-    array = jnp.asarray(atom.val, atom.aval.dtype)
+    aval: Any = atom.aval
+    array = jnp.asarray(atom.val, aval.dtype)
     return Value(array, scalar=array if array.ndim == 0 else None)
 
 
