@@ -1,8 +1,8 @@
 """A traced program → what it will cost: flops, bytes moved, seconds, bytes of temporaries. Runs nothing.
 
 Own counts over the jaxpr, since a compiler's own figures do not see into loops. Each equation costs the
-larger of its arithmetic and its traffic (a roofline); elementwise equations that a compiler fuses move only
-what they write. The peak is that of a walk that frees each value after its last use.
+larger of its arithmetic and its traffic (a roofline); what a compiler drops, shares or fuses is neither
+computed nor written. The peak is that of a walk that frees each value after its last use.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jax.extend import core
 
 from app.engine.devices import Rates
+from app.engine.simplified import VIEWS, Simplified, bytes_of, simplified
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,16 @@ NOTHING = Cost(0.0, 0.0, 0)
 # A compiler holds some values twice: a loop's carry and the next one, an operand in another layout. Over
 # the tests' functions that came to 1.9 times what the walk counts; a budget must not be exceeded.
 _HELD_TWICE = 2
-_ALIGNMENT = 64
+_REUSED = 1 << 20  # bytes that an allocator hands out again rather than fresh
 _ALWAYS = 4096  # bytes that a program holds whatever it computes
 
 # Rough flops of one element; what is not named costs one.
 _DEAR = dict.fromkeys(("exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "rsqrt", "sqrt"), 10)
-_VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy_p"})
 _REDUCING = ("reduce_", "argm", "cum", "sort")
+
+# Times slower than a large product, flop for flop.
+_CONVOLVED = 2
+_GROUPED = 12
 
 
 def cost(program: Any, rates: Rates) -> Cost:
@@ -62,42 +64,33 @@ def cost(program: Any, rates: Rates) -> Cost:
         rates: of the device.
     """
     walked = _walk(program.jaxpr, rates)
-    return Cost(walked.flops, walked.seconds, _HELD_TWICE * walked.peak_bytes + _ALWAYS)
+    touched = max(0, walked.peak_bytes - _REUSED) / rates.fresh_bytes_per_second
+    return Cost(walked.flops, walked.seconds + touched, _HELD_TWICE * walked.peak_bytes + _ALWAYS)
 
 
 def _walk(jaxpr: Any, rates: Rates) -> Cost:
-    last = _last_uses(jaxpr)
-    ending: dict[int, list[Any]] = {}
-    for equation_index, equation in enumerate(jaxpr.eqns):
-        for var in equation.outvars:
-            ending.setdefault(last.get(var, equation_index), []).append(var)
+    seen = simplified(jaxpr)
     flops = seconds = 0.0
     held = peak = 0
-    for index, equation in enumerate(jaxpr.eqns):
-        inner = _equation(equation, rates)
-        held += sum(_bytes(var.aval) for var in equation.outvars)
-        peak = max(peak, held + inner.peak_bytes)
-        held -= sum(_bytes(var.aval) for var in ending.get(index, ()))
+    for index, equation in enumerate(seen.equations):
+        inner = _equation(equation, rates, seen)
+        held += sum(seen.bytes_of(var) for var in equation.outvars)
+        # What could be fused may be written after all, one value at a time.
+        fused = sum(bytes_of(var.aval) for var in equation.outvars if var in seen.unwritten)
+        peak = max(peak, held + fused + inner.peak_bytes)
+        held -= sum(seen.bytes_of(var) for var in seen.ending.get(index, ()))
         flops, seconds = flops + inner.flops, seconds + inner.seconds
     return Cost(flops, seconds, peak)
 
 
-def _last_uses(jaxpr: Any) -> dict[Any, int]:
-    last: dict[Any, int] = {}
-    for index, equation in enumerate(jaxpr.eqns):
-        last.update((var, index) for var in equation.invars if not isinstance(var, core.Literal))
-    last.update((var, len(jaxpr.eqns)) for var in jaxpr.outvars if not isinstance(var, core.Literal))
-    return last
-
-
-def _equation(equation: Any, rates: Rates) -> Cost:
+def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     name, params = equation.primitive.name, equation.params
     bodies = [_jaxpr(body) for body in core.jaxprs_in_params(params)]
     if bodies:
         return _call(name, params, bodies, rates)
     out = sum(_size(var.aval) for var in equation.outvars)
-    written = sum(_bytes(var.aval) for var in equation.outvars)
-    read = sum(_bytes(var.aval) for var in equation.invars)
+    written = sum(seen.bytes_of(var) for var in equation.outvars)
+    read = sum(bytes_of(var.aval) for var in equation.invars)
     if name == "dot_general":
         (contracted, _), _ = params["dimension_numbers"]
         depth = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
@@ -108,10 +101,10 @@ def _equation(equation: Any, rates: Rates) -> Cost:
         depth = prod(kernel) / features
         # A convolution by way of its patches holds them, and their gradient reads them again.
         patches = int(out / features * depth) * equation.outvars[0].aval.dtype.itemsize
-        return _roofline(
-            2.0 * out * depth, read + written + patches, rates, rates.flops_per_second / 2, patches
-        )
-    if name in _VIEWS:
+        grouped = params["feature_group_count"] > 1 or params["batch_group_count"] > 1
+        rate = rates.flops_per_second / (_GROUPED if grouped else _CONVOLVED)
+        return _roofline(2.0 * out * depth, read + written + patches, rates, rate, patches)
+    if name in VIEWS:
         return NOTHING
     if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
         worked = max(out, sum(_size(var.aval) for var in equation.invars))
@@ -141,15 +134,3 @@ def _jaxpr(body: Any) -> Any:
 
 def _size(aval: Any) -> int:
     return prod(getattr(aval, "shape", ()))
-
-
-def _bytes(aval: Any) -> int:
-    dtype = getattr(aval, "dtype", None)
-    if dtype is None:
-        return 0
-    if jnp.issubdtype(dtype, jax.dtypes.extended):
-        itemsize = 8
-    else:
-        # Devices without 16-bit arithmetic hold a float32 copy beside each such float.
-        itemsize = 6 if jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize == 2 else dtype.itemsize
-    return -(-_size(aval) * itemsize // _ALIGNMENT) * _ALIGNMENT

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -19,14 +19,16 @@ class Rates:
     Args:
         flops_per_second: of large float32 matrix products.
         scalar_flops_per_second: of elementwise work that stays in cache.
-        bytes_per_second: read and written by a large copy, together.
+        bytes_per_second: read and written by elementwise work on large arrays, together.
+        fresh_bytes_per_second: of memory that a program touches for the first time.
         call_seconds: of one call of a compiled program that does nothing.
         step_seconds: of one step of a loop inside a program.
     """
 
     flops_per_second: float = 1e11
     scalar_flops_per_second: float = 4e9
-    bytes_per_second: float = 1e10
+    bytes_per_second: float = 2e10
+    fresh_bytes_per_second: float = 1e10
     call_seconds: float = 5e-5
     step_seconds: float = 2e-6
 
@@ -49,22 +51,30 @@ def known(measured: Mapping[str, float] | None) -> Rates | None:
 @cache
 def rates() -> Rates:
     """Measure the default device, the first time; afterwards the same value. Takes about 0.2 s."""
-    side, length = 1024, 1 << 23
+    side, length = 1024, 1 << 22
     square, line = jnp.ones((side, side), jnp.float32), jnp.ones(length, jnp.float32)
-    short, steps = jnp.ones(1 << 12, jnp.float32), 2_000
+    short, steps, rounds = jnp.ones(1 << 12, jnp.float32), 1_000, 200
+    small = jnp.eye(8, dtype=jnp.float32)
     product = _best(lambda a: jnp.dot(a, a, precision="highest"), square)
-    copy = _best(lambda a: a + 1, line)
     call = _best(lambda a: a[:8] + 1, short)
-    loop = _best(lambda a: lax.scan(lambda c, _: (c[::-1], None), a[:8], length=steps)[0], short)
-    rounds = 200
+    once, often = (_best(partial(_rolled, times), line) for times in (2, 12))
+    streamed = max(often - once, 1e-7) / 10
+    # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
+    loop = _best(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
     work = _best(lambda a: lax.fori_loop(0, rounds, lambda _, c: c * 1.0001 + 1, a), short)
     return Rates(
         flops_per_second=2 * side**3 / product,
         scalar_flops_per_second=2 * rounds * short.size / max(work - call, 1e-7),
-        bytes_per_second=2 * 4 * length / copy,
+        bytes_per_second=2 * 4 * length / streamed,
+        fresh_bytes_per_second=2 * 4 * length / max(once - 2 * streamed - call, 1e-7),
         call_seconds=call,
         step_seconds=max(loop - call, 1e-7) / steps,
     )
+
+
+def _rolled(times: int, line: Any) -> Any:
+    """Pass over an array some times, each time reading and writing all of it."""
+    return lax.fori_loop(0, times, lambda _, c: jnp.roll(c, 1), line)
 
 
 def _best(function: Callable[[Any], Any], argument: Any) -> float:

@@ -43,12 +43,8 @@ def metrics(made: Programs, numbers: Sequence[int], params: Sequence[Array]) -> 
     # Operands that do not vary are the same for any example.
     x = [jnp.zeros((1, *aval.shape), aval.dtype) for aval in made.view.signature.x_avals]
     operands, _ = made.forward(params, x)
-    precision = made.view.precision
-    return [
-        jnp.einsum("esc,etc->est", a, a, precision=precision).astype(made.view.dtype)
-        for a in (operands[number] for number in numbers)
-        if a is not None
-    ]
+    known = [a.astype(made.view.dtype) for a in (operands[number] for number in numbers) if a is not None]
+    return [jnp.einsum("esc,etc->est", a, a, precision=made.view.precision) for a in known]
 
 
 def pushed_through(made: Programs, use: Use) -> bool:
