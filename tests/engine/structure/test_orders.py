@@ -1,0 +1,70 @@
+"""All orders of contraction give one product; which is taken depends on sizes alone."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from app.engine.structure.factors import Factor
+from app.engine.structure.orders import ORDERS, Arithmetic, order, product
+from tests.engine.structure.gradients import numbers
+
+HOW = Arithmetic("float32", "highest")
+SHAPES = [(1, 1, 5, 3), (1, 7, 5, 3), (2, 7, 5, 3), (5, 7, 1, 1), (2, 1, 5, 3)]
+
+
+def factor(n: int, k: int, e: int, s: int, c: int, f: int, shared: bool = False) -> Factor:
+    """Random factors; one operand for all examples where shared."""
+    a = jnp.asarray(numbers(1 if shared else n, e, s, c, seed=n))
+    metric = jnp.einsum("esc,etc->est", a[0], a[0]) if shared else None
+    return Factor(a, jnp.asarray(numbers(n, k, e, s, f, seed=n)), metric)
+
+
+def dense(one: Factor, other: Factor) -> np.ndarray:
+    """The product by its definition, in float64."""
+    sides = []
+    for each in (one.spread(one.n), other.spread(other.n)):
+        assert each.a is not None
+        a, g = np.asarray(each.a, np.float64), np.asarray(each.g, np.float64)
+        sides.append(np.einsum("nesc,nkesf->nkecf", a, g))
+    return np.einsum("ioecf,jqecf->iojq", *sides)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_order_gives_the_product(name: str, shape: tuple[int, int, int, int], shared: bool):
+    one, other = factor(3, 2, *shape, shared=shared), factor(4, 2, *shape, shared=shared)
+    if shared:
+        other = Factor(one.a, other.g, one.metric)
+    known = dense(one, other)
+    np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())
+
+
+@pytest.mark.parametrize("name", ["grams", "inside"])
+def test_rows_of_a_table_meet_where_they_are_equal(name: str):
+    rows1, rows2 = jnp.array([[0, 2, -1], [1, 1, 2]]), jnp.array([[2, 2, -1]])
+    one = Factor(rows1, jnp.asarray(numbers(2, 4, 1, 3, 5)))
+    other = Factor(rows2, jnp.asarray(numbers(1, 4, 1, 3, 5)))
+    hot = [np.where(np.arange(3) == np.asarray(rows)[:, None, :, None], 1.0, 0.0) for rows in (rows1, rows2)]
+    known = dense(Factor(jnp.asarray(hot[0]), one.g), Factor(jnp.asarray(hot[1]), other.g))
+    np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5)
+
+
+def test_an_example_that_stands_for_all_is_not_repeated():
+    one, other = factor(1, 2, 1, 1, 5, 3), factor(4, 2, 1, 1, 5, 3)
+    assert product(one, other, HOW).shape == (1, 2, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [
+        ((32, 10, 1, 1, 512, 512), "grams"),
+        ((8, 10, 1, 64, 576, 64), "inside"),
+        ((8, 10, 1, 64, 27, 64), "gradients"),
+        ((64, 10, 1, 16, 64, 64), "gradients"),
+    ],
+)
+def test_the_order_is_the_one_that_was_the_fastest_when_timed(sizes: tuple[int, ...], name: str):
+    n, k, e, s, c, f = sizes
+    one = Factor(jnp.broadcast_to(0.0, (n, e, s, c)), jnp.broadcast_to(0.0, (n, k, e, s, f)))
+    assert order(one, one) == name
