@@ -12,7 +12,7 @@ REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test test-all check bench peers demo image lock clean
+.PHONY: help serve install dev test test-all check bench bench-planner peers demo image lock clean
 
 help:
 	@echo 'make serve     start the service on port 8000'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test      the tests, sampled    make test-all  every one, with coverage'
 	@echo 'make check     lint, types, import contracts, docs'
 	@echo 'make bench     the benchmarks        make image     the container image'
+	@echo 'make bench-planner  how right auto is, before it has seen anything run'
 	@echo 'make peers     ours against what people use, in environments that it makes (.bench)'
 	@echo 'make install   make $(VENV) with $(BIN)/jjt'
 	@echo 'make lock      pin the newest versions again (needs uv)'
@@ -53,6 +54,10 @@ check: dev
 
 bench: dev
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.planner
+
+bench-planner: dev
+	$(BIN)/python -m benchmarks.planner
 
 peers: dev
 	$(BIN)/python -m benchmarks.peers
