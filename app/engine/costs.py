@@ -51,9 +51,9 @@ _ALWAYS = 4096  # bytes that a program holds whatever it computes
 _DEAR = dict.fromkeys(("exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "rsqrt", "sqrt"), 10)
 _REDUCING = ("reduce_", "argm", "cum", "sort")
 
-# Times slower than a large product, flop for flop.
-_CONVOLVED = 2
-_GROUPED = 12
+_CONVOLVED = 2  # times slower than a large product, flop for flop
+_BATCH_GROUPED = 10  # times slower than one of single channels: gradients of their kernels
+_SHALLOW = 8  # channels of a group below which it is no better than single ones
 
 
 def cost(program: Any, rates: Rates) -> Cost:
@@ -79,7 +79,8 @@ def _walk(jaxpr: Any, rates: Rates) -> Cost:
         fused = sum(bytes_of(var.aval) for var in equation.outvars if var in seen.unwritten)
         peak = max(peak, held + fused + inner.peak_bytes)
         held -= sum(seen.bytes_of(var) for var in seen.ending.get(index, ()))
-        flops, seconds = flops + inner.flops, seconds + inner.seconds
+        fixed = 0.0 if all(var in seen.unwritten for var in equation.outvars) else rates.step_seconds
+        flops, seconds = flops + inner.flops, seconds + inner.seconds + fixed
     return Cost(flops, seconds, peak)
 
 
@@ -101,8 +102,11 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
         depth = prod(kernel) / features
         # A convolution by way of its patches holds them, and their gradient reads them again.
         patches = int(out / features * depth) * equation.outvars[0].aval.dtype.itemsize
-        grouped = params["feature_group_count"] > 1 or params["batch_group_count"] > 1
-        rate = rates.flops_per_second / (_GROUPED if grouped else _CONVOLVED)
+        rate = rates.flops_per_second / _CONVOLVED
+        if params["batch_group_count"] > 1:
+            rate = rates.grouped_flops_per_second / _BATCH_GROUPED
+        elif depth < _SHALLOW * prod(kernel[axis] for axis in params["dimension_numbers"].rhs_spec[2:]):
+            rate = rates.grouped_flops_per_second if params["feature_group_count"] > 1 else rate
         return _roofline(2.0 * out * depth, read + written + patches, rates, rate, patches)
     if name in VIEWS:
         return NOTHING

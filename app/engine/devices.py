@@ -19,14 +19,16 @@ class Rates:
     Args:
         flops_per_second: of large float32 matrix products.
         scalar_flops_per_second: of elementwise work that stays in cache.
+        grouped_flops_per_second: of convolutions of single channels.
         bytes_per_second: read and written by elementwise work on large arrays, together.
         fresh_bytes_per_second: of memory that a program touches for the first time.
-        call_seconds: of one call of a compiled program that does nothing.
-        step_seconds: of one step of a loop inside a program.
+        call_seconds: of one call of a compiled program that does nothing, there and back.
+        step_seconds: of one operation or one step of a loop inside a program, whatever it computes.
     """
 
     flops_per_second: float = 1e11
     scalar_flops_per_second: float = 4e9
+    grouped_flops_per_second: float = 1e8
     bytes_per_second: float = 2e10
     fresh_bytes_per_second: float = 1e10
     call_seconds: float = 5e-5
@@ -62,9 +64,12 @@ def rates() -> Rates:
     # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
     loop = _best(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
     work = _best(lambda a: lax.fori_loop(0, rounds, lambda _, c: c * 1.0001 + 1, a), short)
+    image = jnp.ones((8, 8, 8, 16), jnp.float32)
+    groups = _best(_depthwise, image)
     return Rates(
         flops_per_second=2 * side**3 / product,
         scalar_flops_per_second=2 * rounds * short.size / max(work - call, 1e-7),
+        grouped_flops_per_second=2 * image.size * 9 / max(groups - call, 1e-7),
         bytes_per_second=2 * 4 * length / streamed,
         fresh_bytes_per_second=2 * 4 * length / max(once - 2 * streamed - call, 1e-7),
         call_seconds=call,
@@ -75,6 +80,15 @@ def rates() -> Rates:
 def _rolled(times: int, line: Any) -> Any:
     """Pass over an array some times, each time reading and writing all of it."""
     return lax.fori_loop(0, times, lambda _, c: jnp.roll(c, 1), line)
+
+
+def _depthwise(images: Any) -> Any:
+    """A convolution of each channel by itself."""
+    channels = images.shape[-1]
+    kernel, numbers = jnp.ones((3, 3, 1, channels), images.dtype), ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        images, kernel, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=channels
+    )
 
 
 def _best(function: Callable[[Any], Any], argument: Any) -> float:

@@ -2,7 +2,7 @@
 
 Expected: ``vector_products`` as fast as the seed's form where that fits, in a small part of its memory;
 ``contraction`` ahead of dense reverse mode by little, since both do the same products; ``auto`` at the
-best of its three.
+best of its four.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ def _compiled(form: Callable[..., jax.Array], x1: list[jax.Array], x2: list[jax.
 
 
 def by_us(engine: Engine, problem: Problem) -> dict[str, Way]:
-    """The three algorithms, and what ``auto`` takes."""
+    """The four algorithms, and what ``auto`` takes."""
     ways = {name: _planned(engine, problem, name) for name in (each.name for each in ALGORITHMS)}
     chosen = engine.plan(problem)
     return {**ways, f"auto: {chosen.algorithm}": _planned(engine, problem, "auto")}

@@ -76,7 +76,7 @@ REFUSED = [
     ("unknown content type", {"content": b"", "headers": {"Content-Type": "a/b"}}, 415, "unknown_format"),
     ("wrong shape", {"json": {**BODY, "x1": [1, 2]}}, 422, "spec_mismatch"),
     ("wrong wrt", {"json": {**BODY, "wrt": "params.head"}}, 422, "spec_mismatch"),
-    ("no such algorithm", {"json": {**BODY, "algorithm": "structured"}}, 422, "not_applicable"),
+    ("no such algorithm", {"json": {**BODY, "algorithm": "implicit"}}, 422, "not_applicable"),
     (
         "forward through a custom_vjp",
         {"json": {"function": "treacherous", "x1": [1, 2], "algorithm": "forward"}},
