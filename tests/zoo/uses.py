@@ -191,14 +191,14 @@ def bent_weights(params, x):
     wrts=("params", "x", "params.padded", "params.cut"),
 )
 def moved_weights(params, x):
-    """Weights padded, split, turned round, tiled and reshaped on their way."""
+    """Weights padded, split, turned round, reshaped, and beside themselves on their way."""
     padded = jnp.pad(params["padded"], ((0, 2), (0, 0))) @ x
     _, first, last = jnp.split(params["cut"][::-1], (3, 8))
     turned = jnp.roll(params["round"][::-1], 3) * x
-    tiled = jnp.tile(params["cut"].T.reshape(-1)[:6:2], 2)
+    some = params["cut"].T.reshape(-1)[:6:2]
     return jnp.concatenate(
         [jnp.tanh(padded), (first * last).sum(axis=1) + jnp.cos(first @ turned)]
-    ) * jnp.sin(jnp.concatenate([tiled, last @ x, x[:1]]))
+    ) * jnp.sin(jnp.concatenate([some, some, last @ x, x[:1]]))
 
 
 @entry(

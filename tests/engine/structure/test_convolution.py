@@ -58,3 +58,53 @@ def test_one_dimension_works_as_two_do():
     assert use.a is not None
     assert use.a.shape == (1, 5, 6)
     assert np.sort(use.index.reshape(-1)).tolist() == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "operand", "index"),
+    [
+        (
+            "repeated over features",
+            lambda w: jnp.broadcast_to(w[:, :, None], (3, 2, 4)),
+            (1, 7, 6),
+            (1, 6, 1),
+        ),
+        ("padded by zeros", lambda w: jnp.pad(w[:, :, None], ((1, 1), (0, 0), (0, 0))), (1, 7, 6), (1, 6, 1)),
+        ("turned round", lambda w: w[::-1, :, None], (1, 7, 6), (1, 6, 1)),
+    ],
+)
+def test_a_kernel_behind_a_view_keeps_its_structure(name: str, kernel, operand, index):
+    def apply(w, x):
+        layout = ("NHC", "HIO", "NHC")
+        return jnp.tanh(lax.conv_general_dilated(x[None], kernel(w), (1,), "SAME", dimension_numbers=layout))
+
+    (use,) = check(apply, numbers(3, 2), numbers(7, 2))
+    assert use.a is not None
+    assert (use.a.shape, use.index.shape) == (operand, index)
+
+
+def test_padding_below_nothing_cuts_pixels_off():
+    def apply(kernel, x):
+        return lax.conv_general_dilated(
+            x[None],
+            kernel,
+            (2,),
+            [(-1, 2)],
+            lhs_dilation=(3,),
+            rhs_dilation=(2,),
+            dimension_numbers=("NHC", "HIO", "NHC"),
+        )
+
+    (use,) = check(apply, numbers(3, 2, 5), numbers(7, 2))
+    assert not use.reason
+
+
+def test_grouped_batches_fall_back():
+    def apply(kernel, x):
+        layout = ("NHC", "HIO", "NHC")
+        return lax.conv_general_dilated(
+            x, kernel, (1,), "SAME", dimension_numbers=layout, batch_group_count=2
+        )
+
+    (use,) = check(apply, numbers(3, 2, 4), numbers(2, 7, 2))
+    assert use.reason == "it enters conv_general_dilated"

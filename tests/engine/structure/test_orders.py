@@ -68,3 +68,30 @@ def test_the_order_is_the_one_that_was_the_fastest_when_timed(sizes: tuple[int, 
     n, k, e, s, c, f = sizes
     one = Factor(jnp.broadcast_to(0.0, (n, e, s, c)), jnp.broadcast_to(0.0, (n, k, e, s, f)))
     assert order(one, one) == name
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("one_stands", ["a", "g", "both", "neither"])
+def test_every_order_takes_operands_or_cotangents_that_stand_for_all_examples(name: str, one_stands: str):
+    def made(n: int, k: int) -> Factor:
+        whole = factor(n, k, 2, 3, 5, 7)
+        assert whole.a is not None
+        a = whole.a[:1] if one_stands in ("a", "both") else whole.a
+        return Factor(a, whole.g[:1] if one_stands in ("g", "both") else whole.g)
+
+    one, other = made(3, 2), made(4, 5)
+    known = dense(one, other)
+    np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_factors_of_float16_are_multiplied_in_the_dtype_of_the_matrix(name: str):
+    def halved(each: Factor) -> Factor:
+        assert each.a is not None
+        return Factor(each.a.astype("float16"), each.g.astype("float16"))
+
+    one, other = halved(factor(3, 2, 1, 5, 7, 3)), halved(factor(4, 2, 1, 5, 7, 3))
+    found = ORDERS[name](one.cast("float32"), other.cast("float32"), HOW)
+    known = dense(one, other)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-5 * np.abs(known).max())

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import pytest
+from jax import lax
 
 from tests.engine.structure.gradients import check, numbers
 
@@ -38,3 +39,28 @@ def test_leaves_of_one_matrix_that_was_joined_each_keep_their_own_columns():
 def test_a_leaf_that_is_tiled_is_summed_over_its_copies():
     (use,) = check(lambda w, x: jnp.tanh(x * jnp.tile(w, 3)), numbers(4), numbers(12))
     assert use.index.size == 4
+
+
+def test_copies_that_are_no_whole_axes_fall_back_and_are_right():
+    (use,) = check(
+        lambda w, x: jnp.tanh(jnp.broadcast_to(w, (4, 6)).reshape(8, 3) @ x), numbers(6), numbers(3)
+    )
+    assert use.reason == "it enters dot_general"
+
+
+def test_places_that_are_no_rectangle_fall_back_and_are_right():
+    def apply(w, x):
+        return jnp.tanh(jnp.concatenate([w, jnp.ones(1)]).reshape(2, 4) @ x)
+
+    (use,) = check(apply, numbers(7), numbers(4))
+    assert use.reason == "it enters dot_general"
+
+
+def test_a_pad_that_cuts_off_or_spreads_falls_back_and_is_right():
+    (use,) = check(lambda w, x: jnp.tanh(lax.pad(w, 0.0, [(-1, 2, 1)]) * x), numbers(4), numbers(8))
+    assert use.reason == "it enters pad"
+
+
+def test_a_leaf_beside_itself_is_two_views_of_one_value():
+    first, second = check(lambda w, x: jnp.tanh(jnp.concatenate([w, -w], 1) @ x), numbers(5, 3), numbers(6))
+    assert first.index.shape == second.index.shape == (1, 3, 5)
