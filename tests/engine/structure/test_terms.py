@@ -88,6 +88,7 @@ def test_of_all_parameters_only_these_fall_back(entry: Entry):
         ("a difference to its transpose", lambda w, x: jnp.tanh((w - w.T) @ x), [(2, "tied")]),
         ("through a transpose, thrice", lambda w, x: w @ (w.T @ (w @ x)), [(3, "explicit")]),
         ("entry by entry and in a product", lambda w, x: w @ jnp.tanh(x * w[0]), [(2, "explicit")]),
+        ("in another order of rows", lambda w, x: w @ x + w[::-1] @ jnp.tanh(x), [(2, "explicit")]),
         ("a bias, twice", lambda w, x: jnp.tanh(x + w[0]) + w[0], [(2, "joined")]),
         ("rows one by one", lambda w, x: sum(jnp.sin(w[i] @ x) for i in range(3)) * x, [(1, "joined")] * 3),
     ],
