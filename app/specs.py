@@ -125,9 +125,11 @@ class Receipt:
     evaluation: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Answer:
     """All that an encoder needs: the matrix, as blocks, and what is said beside it.
+
+    The one hand-over that is no value: its blocks can be taken up once, and it keeps what was made of them.
 
     Args:
         function: the function's name.

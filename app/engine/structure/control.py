@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array, ShapeDtypeStruct, lax
 
 from app.engine.structure.equations import opened
 from app.engine.structure.uses import Arrange, Use
@@ -88,7 +88,8 @@ def scan(walk: "Walk", equation: Any, values: Sequence[Value]) -> list[Value]:
         return _cast(outputs[:count], jaxpr.outvars), (outputs[count:], [use.a for use in within.uses])
 
     first, length = len(walk.taps), params["length"]
-    taps = walk.taps_of(body.run, [*arrays[:start], *(array[0] for array in arrays[start:])])
+    slices = [ShapeDtypeStruct(array.shape[1:], array.dtype) for array in arrays[start:]]
+    taps = walk.taps_of(body.run, [*arrays[:start], *slices])
     taps = [walk.new_tap((length, *tap.shape), tap.dtype) for tap in taps]
     carry, (ys, operands) = lax.scan(
         step,
@@ -99,8 +100,8 @@ def scan(walk: "Walk", equation: Any, values: Sequence[Value]) -> list[Value]:
         unroll=params["unroll"],
     )
     for use, a in zip(uses, operands, strict=True):
-        over = _stacked if use.leaf >= start else _shared
-        _adopt(walk, over(replace(use, a=a), length), values[use.leaf], first)
+        one = replace(use, a=a)
+        _adopt(walk, _stacked(one, length) if use.leaf >= start else _shared(one), values[use.leaf], first)
     return [Value(array, (), varies) for array in (*carry, *ys)]
 
 
@@ -139,9 +140,8 @@ def _times(arrange: Arrange, scale: Any) -> Arrange:
     return arrange if scale == 1 else lambda cotangent: scale * arrange(cotangent)
 
 
-def _shared(use: Use, length: int) -> Use:
-    """A use in each of ``length`` steps of one leaf: the steps join S."""
-    del length
+def _shared(use: Use) -> Use:
+    """A use in each step of one leaf: the steps join S."""
     arrange = use.arrange
     if use.a is None:
         return replace(use, arrange=lambda cotangent: jax.vmap(arrange)(cotangent).sum(0))
@@ -155,16 +155,16 @@ def _stacked(use: Use, length: int) -> Use:
     index = offsets.reshape(-1, *[1] * use.index.ndim) + use.index
     index = index.reshape(-1, *use.index.shape[1:])
     if use.a is None or use.a.ndim == 4:
-        a = use.a if use.a is None else use.a.reshape(-1, *use.a.shape[2:])
-        return replace(
-            use,
-            a=a,
-            index=index,
-            arrange=lambda g: (rows := jax.vmap(arrange)(g)).reshape(-1, *rows.shape[2:]),
-        )
+        a = use.a if use.a is None else _merged(use.a)
+        return replace(use, a=a, index=index, arrange=lambda g: _merged(jax.vmap(arrange)(g)))
     rows = use.a + use.index.shape[0] * jnp.arange(length, dtype=use.a.dtype)[:, None]
     rows = jnp.where(use.a < 0, use.a, rows).reshape(-1)
     return replace(use, a=rows, index=index, arrange=lambda g: _joined(jax.vmap(arrange)(g)))
+
+
+def _merged(array: Array) -> Array:
+    """``[steps, E, *rest]`` as ``[steps E, *rest]``."""
+    return array.reshape(-1, *array.shape[2:])
 
 
 def _joined(array: Array) -> Array:

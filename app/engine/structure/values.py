@@ -41,13 +41,13 @@ class Value:
         array: as f computes it.
         views: the leaves that it is a sum of views of; empty for all other values.
         varies: whether it can differ between examples.
-        scalar: the array of shape ``[]`` that it repeats, where it repeats one.
+        scalar: the number that it repeats, where it repeats one: an array of shape ``[]``, or known already.
     """
 
     array: Array
     views: tuple[LinearView, ...] = ()
     varies: bool = False
-    scalar: Array | None = None
+    scalar: Array | float | None = None
 
 
 def whole_leaf(leaf: int, array: Array, varies: bool) -> Value:
@@ -67,7 +67,7 @@ def spread(value: Value, shape: tuple[int, ...]) -> Value:
         )
         for view in value.views
     )
-    scalar = array.reshape(()) if array.size == 1 else value.scalar
+    scalar = array.reshape(()) if value.scalar is None and array.size == 1 else value.scalar
     return Value(jnp.broadcast_to(array, shape), views, value.varies, scalar)
 
 

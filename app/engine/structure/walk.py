@@ -26,7 +26,7 @@ from app.engine.structure.values import LinearView, Value, spread, varying
 _SCALES = {primitives.mul_p: (0, 1), primitives.div_p: (0,)}
 _SUMS = (primitives.add_p, primitives.sub_p)
 _ELEMENTWISE = (*_SUMS, *_SCALES)  # operands of size 1 along an axis are repeated along it
-_SPLIT = "split"  # has no public name
+_SPLIT, _STOP = "split", "stop_gradient"  # have no public names
 
 
 class Walk:
@@ -87,7 +87,7 @@ class Walk:
         primitive = equation.primitive
         if not any(value.views for value in values):
             return self._plain(equation, values)
-        if not any(floating(var.aval) for var in equation.outvars):
+        if primitive.name == _STOP or not any(floating(var.aval) for var in equation.outvars):
             return self._plain(equation, [replace(value, views=()) for value in values])  # no derivative
         if primitive is primitives.jit_p:
             return self.run(*opened(equation.params["jaxpr"]), values)
@@ -104,7 +104,8 @@ class Walk:
         varies = varying(values)
         scalar = None
         if equation.primitive is primitives.broadcast_in_dim_p:
-            scalar = values[0].array if values[0].array.ndim == 0 else values[0].scalar
+            scalar = values[0].array if values[0].array.ndim == 0 else None
+            scalar = scalar if values[0].scalar is None else values[0].scalar
         return [Value(array, (), varies, scalar) for array in arrays]
 
     def _as_views(self, equation: Any, values: Sequence[Value]) -> list[Value] | None:
@@ -139,7 +140,7 @@ def _read(known: dict[Any, Value], atom: Any) -> Value:
         return known[atom]
     aval: Any = atom.aval
     array = jnp.asarray(atom.val, aval.dtype)
-    return Value(array, scalar=array if array.ndim == 0 else None)
+    return Value(array, scalar=float(atom.val) if array.ndim == 0 and floating(aval) else None)
 
 
 def _signed(primitive: Any, position: int, views: Sequence[LinearView]) -> list[LinearView]:
@@ -176,6 +177,8 @@ def _scaled(primitive: Any, values: Sequence[Value]) -> list[tuple[LinearView, .
     for position in _SCALES[primitive]:
         value, other = values[position], values[1 - position]
         number = other.scalar
+        if primitive is primitives.div_p and isinstance(number, float) and number == 0:
+            return None
         if value.views and not other.views and not other.varies and number is not None:
             factor = number if primitive is primitives.mul_p else 1 / number
             return [tuple(replace(view, scale=view.scale * factor) for view in value.views)]

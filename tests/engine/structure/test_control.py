@@ -162,7 +162,7 @@ def test_there_are_as_many_taps_for_ten_steps_as_for_a_thousand(apply):
 
 
 def test_a_leaf_that_is_scaled_before_a_loop_falls_back_and_is_right():
-    (use,) = check(lambda w, x: stacked(-2 * w, x), numbers(5, 3, 3), numbers(3))
+    (use,) = check(lambda w, x: stacked(jnp.cos(1.0) * w, x), numbers(5, 3, 3), numbers(3))
     assert "before it enters a loop" in use.reason
 
 
@@ -173,3 +173,16 @@ def test_a_leaf_that_a_body_hands_out_is_seen_by_its_gradient():
         numbers(3),
     )
     assert use.reason
+
+
+def test_a_scan_of_no_steps_is_one():
+    def apply(w, x):
+        return lax.scan(lambda state, layer: (jnp.tanh(layer @ state), None), x, w[:0])[0] + w[0, 0]
+
+    check(apply, numbers(2, 3, 3), numbers(3))
+
+
+def test_a_number_in_front_of_stacked_weights_keeps_their_structure():
+    (use,) = check(lambda w, x: stacked(-2 * w, x), numbers(5, 3, 3), numbers(3))
+    assert use.a is not None
+    assert not use.reason

@@ -24,8 +24,13 @@ def test_looked_up_rows_get_their_cotangents(name: str):
     assert use.index.shape == (7, 5)
 
 
-def test_a_table_that_was_scaled_by_a_number_falls_back_and_is_right():
+def test_a_table_that_was_scaled_by_a_number_is_looked_up_all_the_same():
     (use,) = check(lambda t, x: jnp.tanh((2 * t)[x]), numbers(7, 5), TOKENS)
+    assert use.looks_up
+
+
+def test_a_table_that_was_scaled_by_what_is_computed_falls_back_and_is_right():
+    (use,) = check(lambda t, x: jnp.tanh((jnp.cos(1.0) * t)[x]), numbers(7, 5), TOKENS)
     assert use.reason == "it enters gather"
 
 

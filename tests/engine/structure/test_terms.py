@@ -50,9 +50,8 @@ def test_a_leaf_that_keeps_its_structure_is_no_fallback():
 
 # Of all other functions of the zoo every parameter keeps its structure.
 FALLBACKS = {
+    "linear_solve": {"params.w: it enters custom_linear_solve"},
     "fori_and_cond": {"params.w: it enters cond", "params.v: it enters cond"},
-    "linear_solve": {"params.w: it enters stop_gradient"},
-    "stopped": {"params.frozen: it enters stop_gradient"},
     "odd_leaves": {"params.gain: it enters select_n"},
     "overlapping_slices": {f"params: {OVERLAP}"},
     "kernel_and_factor": {f"params.kernel: {OVERLAP}", f"params.gate: {OVERLAP}"},

@@ -64,8 +64,11 @@ def dynamic_slice(
 
 
 def _looked_up(view: LinearView, axis: int, rows: Array, arrange: Any) -> Use | None:
-    if view.repeats or view.partial or not isinstance(view.scale, float) or view.scale != 1:
+    scale = view.scale
+    if view.repeats or view.partial or not isinstance(scale, float):
         return None
     length = view.index.shape[axis]
     index = view.index.transpose(axis, *(at for at in range(view.index.ndim) if at != axis))
-    return Use(view.leaf, view.size, index.reshape(length, -1), rows.astype(jnp.int32), arrange)
+    return Use(
+        view.leaf, view.size, index.reshape(length, -1), rows.astype(jnp.int32), lambda g: scale * arrange(g)
+    )
