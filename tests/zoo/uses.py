@@ -176,7 +176,7 @@ def masked_weights(params, x):
     x=f32(7),
     params={name: 1 + weights(seed, 7) ** 2 for name, seed in (("below", 32), ("above", 33), ("soft", 34))}
     | {"jvp": weights(35, 5, 7), "vjp": weights(36, 7)},
-    wrts=("params", "x", "params.below", "params.jvp", "params.vjp"),
+    wrts=("params", "params.vjp"),
     cannot={"forward": "custom_vjp"},
 )
 def bent_weights(params, x):
