@@ -1,8 +1,6 @@
 """A kernel and the shapes of a block → an executable, compiled ahead of time. Their number is bounded."""
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +9,10 @@ import jax
 from jax import Array, ShapeDtypeStruct
 
 from app.engine.algorithms import Algorithm
+from app.engine.recent import Recent
 from app.engine.view import View
 from app.engine.worlds import world
 from app.errors import NotApplicable
-from app.function import Function
 
 # What a function that an algorithm cannot differentiate raises, by package.
 CANNOT = (TypeError, ValueError, NotImplementedError)
@@ -75,38 +73,11 @@ class Executable:
     temporary_bytes: int
 
 
-class Executables:
+class Executables(Recent[Tile, Executable]):
     """Compiled tiles, the least recently used of them dropped past a bound."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._held: OrderedDict[Tile, Executable] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def __contains__(self, tile: Tile) -> bool:
-        return tile in self._held
-
-    def get(self, tile: Tile) -> Executable:
-        """The executable of a tile, compiled where it is missing."""
-        with self._lock:
-            if tile in self._held:
-                self._held.move_to_end(tile)
-                return self._held[tile]
-        executable = _compile(tile)
-        with self._lock:
-            self._held[tile] = executable
-            while len(self._held) > self._most:
-                self._held.popitem(last=False)
-        return executable
-
-    def forget(self, function: Function) -> None:
-        """Drop all that was compiled for a function."""
-        with self._lock:
-            for tile in [tile for tile in self._held if tile.view.signature.function is function]:
-                del self._held[tile]
+        super().__init__(_compile, most, lambda tile: tile.view.signature.function)
 
 
 def compile_seconds(executables: Executables, tiles: Sequence[Tile]) -> float:

@@ -195,9 +195,7 @@ def _without_derivative(view: View, reverse: _Ran) -> list[str]:
     """Names of the leaves where Jᵀ u is zero in every example."""
     if reverse.values is None:
         return []
-    names = [render("x", *view.signature.x_paths[i]) for i in view.selection.x]
-    names += [render("params", *view.signature.params.paths[i]) for i in view.selection.params]
-    return [name for name, leaf in zip(names, reverse.values[2], strict=True) if not np.any(leaf)]
+    return [name for name, leaf in zip(view.names, reverse.values[2], strict=True) if not np.any(leaf)]
 
 
 def _inner(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -4,8 +4,6 @@ Nothing here is shared with the algorithms: no batching over examples, no produc
 be traced in float64, or would compute in something narrower, its own dtypes are used and ``wide`` says so.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +13,10 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct, lax
 from jax.extend import core
 
+from app.engine.recent import Recent
 from app.engine.signature import floating
 from app.engine.view import Arrays, View
 from app.engine.worlds import world
-from app.function import Function
 from app.specs import MOST_VERIFIED
 
 WIDE = "float64"
@@ -56,31 +54,11 @@ class Recomputation:
     values: Callable[..., Array] | None
 
 
-class Recomputations:
+class Recomputations(Recent[View, Recomputation]):
     """Recomputations by view, the least recently used of them dropped past a bound."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[View, Recomputation] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, view: View) -> Recomputation:
-        """The recomputation of a view, compiled where it is missing."""
-        with self._lock:
-            if view in self._held:
-                self._held.move_to_end(view)
-                return self._held[view]
-        made = recomputation(view)
-        with self._lock:
-            self._held[view] = made
-            while len(self._held) > _KEPT:
-                self._held.popitem(last=False)
-        return made
-
-    def forget(self, function: Function) -> None:
-        """Drop all that was compiled for a function."""
-        with self._lock:
-            for view in [view for view in self._held if view.signature.function is function]:
-                del self._held[view]
+        super().__init__(recomputation, _KEPT, lambda view: view.signature.function)
 
 
 def recomputation(view: View) -> Recomputation:

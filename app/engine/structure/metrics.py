@@ -76,18 +76,17 @@ def push(made: Programs, use: Use, metric: Array, left: Sequence[Array], right: 
     else:
         columns = jnp.einsum("est,ed,fg->dtgesf", metric, jnp.eye(e), jnp.eye(f)).reshape(-1, e, s, f)
     varies = made.residual_varies
-    axes = [0 if each else None for each in varies]
     out = [any(varies)]
 
     def once(*residuals: Array) -> list[Array]:
         return [jax.vmap(made.pushing(use, residuals))(columns.astype(made.view.signature.y_dtype)).T]
 
-    (half,) = over_examples(once, axes, out)(*left)  # [n1, k, columns]
+    (half,) = over_examples(once, varies, out)(*left)  # [n1, k, columns]
     rows = half.reshape(-1, e, s, f) if any(varies) else half.reshape(made.view.k, e, s, f)
 
     def twice(*residuals: Array) -> list[Array]:
         return [jax.vmap(made.pushing(use, residuals))(rows)]
 
-    (whole,) = over_examples(twice, axes, out)(*right)  # [n2, n1 k, k]
+    (whole,) = over_examples(twice, varies, out)(*right)  # [n2, n1 k, k]
     n2 = whole.shape[0] if any(varies) else 1
     return whole.reshape(n2, -1, made.view.k, made.view.k).transpose(1, 2, 0, 3)

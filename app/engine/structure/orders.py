@@ -11,12 +11,12 @@ Flops alone choose wrongly: what an order writes and reads again counts as well.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
+from app.engine.products import contract
 from app.engine.structure.factors import Factor, gradients
 
 # What one byte moved costs, in flops: fitted to orders timed on a CPU, and near a GPU's ratio of rates.
@@ -121,13 +121,7 @@ def _cost_inside(z: _Sizes) -> float:
 
 def _by_gradients(one: Factor, other: Factor, how: Arithmetic) -> Array:
     left, right = gradients(one, how.precision), gradients(other, how.precision)
-    return _rows_met(left, right, how)
-
-
-def _rows_met(left: Array, right: Array, how: Arithmetic) -> Array:
-    """``[n1, k1, *rest]`` and ``[n2, k2, *rest]`` contracted over the rest."""
-    flat1, flat2 = (rows.reshape(prod(rows.shape[:2]), prod(rows.shape[2:])) for rows in (left, right))
-    return how.dot(flat1, flat2, (1, 1)).reshape(*left.shape[:2], *right.shape[:2])
+    return contract([left], [right], how.dtype, how.precision)
 
 
 def _by_grams(one: Factor, other: Factor, how: Arithmetic) -> Array:
@@ -162,11 +156,13 @@ def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
 
 
 def _by_pushing(one: Factor, other: Factor, how: Arithmetic) -> Array:
-    met = _operands_met(one, other, how)  # [E, n1, S, n2, S]
-    if met.shape[1] == met.shape[3] == 1:
+    assert one.a is not None
+    assert other.a is not None
+    if one.a.shape[0] == other.a.shape[0] == 1:
         # One product for all examples: a metric between cotangents.
-        pushed = jnp.einsum("est,jqetf->jqesf", met[:, 0, :, 0], other.g, precision=how.precision)
-        return _rows_met(one.g, pushed, how)
+        metric = _operands_met(one, other, how)[:, 0, :, 0]
+        pushed = jnp.einsum("est,jqetf->jqesf", metric, other.g, precision=how.precision)
+        return contract([one.g], [pushed], how.dtype, how.precision)
     left, right = _parts(one), _parts(other)
     if left.g.shape[0] == 1:
         return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how)

@@ -44,8 +44,7 @@ class Programs:
     def forward(self, params: Sequence[Array], x: Sequence[Array]) -> tuple[list[Array | None], list[Array]]:
         """Operands, and residuals for the way back, of examples ``[n, *leaf]``."""
         variable, constant = self.view.split(params, x)
-        axes = [*self.view.axes[0], *self.view.axes[1]]
-        run = over_examples(core.jaxpr_as_fun(self._forward), axes, self._forward_varies)
+        run = over_examples(core.jaxpr_as_fun(self._forward), _varies(self.view), self._forward_varies)
         outputs = iter(run(*variable, *constant))
         operands = [None if use.a is None else next(outputs) for use in self.uses]
         return operands, list(outputs)
@@ -53,7 +52,7 @@ class Programs:
     def backward(self, residuals: Sequence[Array], start: Array | int, count: int) -> list[Array]:
         """Cotangents behind each use, for some outputs: ``[n, count, E, S, F]``."""
         pull = _backward(self.view, self.uses, self._pullback, start, count)
-        return over_examples(pull, _axes(self.residual_varies), self.cotangent_varies)(*residuals)
+        return over_examples(pull, self.residual_varies, self.cotangent_varies)(*residuals)
 
     @property
     def residual_varies(self) -> tuple[bool, ...]:
@@ -83,7 +82,7 @@ def programs(view: View) -> Programs:
 
 
 def _trace(view: View) -> Programs:
-    varies = [axis == 0 for part in view.axes for axis in part]
+    varies = _varies(view)
     function = jax.make_jaxpr(view.apply)(view.avals, view.constant_avals)
     found: dict[str, Any] = {}
 
@@ -149,18 +148,24 @@ def _backward(
 
 
 def over_examples(
-    run: Callable[..., list[Array]], axes: Sequence[int | None], varies: Sequence[bool]
+    run: Callable[..., list[Array]], given: Sequence[bool], made: Sequence[bool]
 ) -> Callable[..., list[Array]]:
-    """A program of one example for a batch of them; what does not vary gets no batch axis."""
-    if not any(varies):
-        return lambda *arrays: run(
-            *(a if axis is None else a[0] for a, axis in zip(arrays, axes, strict=True))
-        )
-    return jax.vmap(run, in_axes=axes, out_axes=_axes(varies))
+    """A program of one example for a batch of them.
+
+    Args:
+        run: the program.
+        given: for each input whether it differs between examples, and has an axis of them.
+        made: the same for each output.
+    """
+    if not any(made):
+        return lambda *arrays: run(*(a[0] if each else a for a, each in zip(arrays, given, strict=True)))
+    in_axes, out_axes = ([0 if each else None for each in varies] for varies in (given, made))
+    return jax.vmap(run, in_axes=in_axes, out_axes=out_axes)
 
 
-def _axes(varies: Sequence[bool]) -> list[int | None]:
-    return [0 if each else None for each in varies]
+def _varies(view: View) -> list[bool]:
+    """For each leaf of the variable and of the constant whether it differs between examples."""
+    return [axis == 0 for part in view.axes for axis in part]
 
 
 def depends(program: Any, varies: Sequence[bool]) -> list[bool]:

@@ -36,7 +36,7 @@ def test_a_loop_varies_as_a_whole():
 
 
 def test_what_does_not_vary_is_computed_once_and_has_no_axis_of_examples():
-    run = over_examples(lambda w, x: [w @ x, w.T], (None, 0), (True, False))
+    run = over_examples(lambda w, x: [w @ x, w.T], (False, True), (True, False))
     product, moved = run(jnp.asarray(numbers(3, 5)), jnp.asarray(numbers(7, 5)))
     assert product.shape == (7, 3)
     assert moved.shape == (5, 3)
