@@ -48,12 +48,16 @@ class FunctionCard(TypedDict):
 
 
 class Candidate(TypedDict):
-    """What an algorithm would cost, or why it is ``refused``."""
+    """What an algorithm would cost, or why it is ``refused``.
+
+    ``explicit`` names the leaves whose gradients it forms though it can do without, each with the reason.
+    """
 
     algorithm: str
     seconds: NotRequired[float]
     bytes: NotRequired[int]
     flops: NotRequired[float]
+    explicit: NotRequired[list[str]]
     refused: NotRequired[str]
 
 
