@@ -66,6 +66,7 @@ def by_turns(
     least: int = 5,
     most: int = 200,
     clock: Callable[[Way], float] = timed,
+    beside: Way | None = None,
 ) -> Timed:
     """Time some ways by turns, after one call of each that does not count.
 
@@ -75,21 +76,28 @@ def by_turns(
         least: turns at least.
         most: turns at most.
         clock: calls a way, and says how many seconds that took.
+        beside: the matrix product; by NumPy if it is left out.
     """
     for way in ways.values():
         way()
-    square = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+    product = beside or numpy_product()
     times: dict[str, list[float]] = {name: [] for name in ways}
-    product: list[float] = []
+    product_seconds: list[float] = []
     end = time.perf_counter() + seconds
     turn = 0
     while turn < least or (time.perf_counter() < end and turn < most):
         for name, way in ways.items():
             times[name].append(clock(way))
         if turn < least:
-            product.append(timed(lambda: square @ square))
+            product_seconds.append(timed(product))
         turn += 1
-    return Timed(times, product)
+    return Timed(times, product_seconds)
+
+
+def numpy_product() -> Way:
+    """A float32 product of two squares on the CPU."""
+    square = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+    return lambda: square @ square
 
 
 def spread(figures: list[float]) -> Spread:
@@ -98,10 +106,10 @@ def spread(figures: list[float]) -> Spread:
     return Spread(low, median, high)
 
 
-def machine(product_seconds: list[float]) -> str:
-    """The machine in general terms, and its speed in this run."""
-    gigaflops = 2 * PRODUCT_SIDE**3 / spread(product_seconds).median / 1e9
+def machine(product_seconds: list[float], side: int = PRODUCT_SIDE, device: str = "") -> str:
+    """The machine in general terms, and the speed of a product of squares of this side in this run."""
+    gigaflops = 2 * side**3 / spread(product_seconds).median / 1e9
     return (
-        f"{os.cpu_count()} CPU cores, {platform.system()}, Python {platform.python_version()}; "
-        f"a {PRODUCT_SIDE}³ float32 matrix product ran at {gigaflops:.0f} GFLOP/s beside it"
+        f"{os.cpu_count()} CPU cores{device}, {platform.system()}, Python {platform.python_version()}; "
+        f"a {side}³ float32 matrix product ran at {gigaflops:,.0f} GFLOP/s beside it"
     )

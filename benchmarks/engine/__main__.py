@@ -5,6 +5,7 @@ Expected: ``vector_products`` as fast as the seed's form where that fits, in a s
 best of its four.
 """
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from app.engine import ALGORITHMS, Engine, Plan, Problem
+from benchmarks.device import described, named, product
 from benchmarks.engine.cases import Case, cases
-from benchmarks.measure import Timed, by_turns, machine, spread
+from benchmarks.measure import Timed, by_turns, spread
 from benchmarks.report import bars, table, write
 
 MOST_BYTES = 4 << 30  # what would need more temporaries is not run
@@ -93,13 +95,13 @@ def _planned(engine: Engine, problem: Problem, algorithm: str) -> Way:
     return Way(lambda: list(engine.execute(plan, problem)), temporary)
 
 
-def measured(engine: Engine, case: Case) -> tuple[dict[str, Way], Timed]:
+def measured(engine: Engine, case: Case, seconds: float) -> tuple[dict[str, Way], Timed]:
     """Every way of one case, and the times of those that could be run."""
     x1, x2 = engine.example(case.function, *case.n, seed=1)
     problem = engine.problem(case.function, {"x1": x1, "x2": x2})
     ways = {**by_hand(problem), **by_us(engine, problem)}
     runnable = {name: way.run for name, way in ways.items() if way.run is not None}
-    return ways, by_turns(runnable, seconds=20, least=3)
+    return ways, by_turns(runnable, seconds, least=3, beside=product())
 
 
 def rows_of(case: Case, ways: Mapping[str, Way], times: Timed) -> list[list[str]]:
@@ -117,12 +119,15 @@ def rows_of(case: Case, ways: Mapping[str, Way], times: Timed) -> list[list[str]
 
 def main() -> None:
     """Measure all cases, and write ``results/engine``."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of the turns of each case, about")
+    asked = parser.parse_args()
     engine = Engine()
     engine.calibrate()
-    rows, figures, groups, product = [], [], {}, []
+    rows, figures, groups, products = [], [], {}, []
     for case in cases():
-        ways, times = measured(engine, case)
-        product += times.product_seconds
+        ways, times = measured(engine, case, asked.seconds)
+        products += times.product_seconds
         rows += rows_of(case, ways, times)
         medians = {name: spread(seconds).median for name, seconds in times.seconds.items()}
         groups[case.title.replace("`", "")] = {
@@ -136,8 +141,8 @@ def main() -> None:
         "Temporaries are those of the compiled program, by the compiler's own count. Not run: more than "
         f"{MOST_BYTES >> 30} GiB of them, or more than {MOST_SECONDS:.0f} s predicted."
     )
-    write("engine", f"# Engine\n\n{machine(product)}.\n\n{note}\n\n{table(head, rows)}", figures)
-    bars("engine", "J(x1) J(x2)ᵀ: ours and by hand", "ms, less is better", groups)
+    write(named("engine"), f"# Engine\n\n{described(products)}.\n\n{note}\n\n{table(head, rows)}", figures)
+    bars(named("engine"), "J(x1) J(x2)ᵀ: ours and by hand", "ms, less is better", groups)
 
 
 if __name__ == "__main__":

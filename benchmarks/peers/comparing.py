@@ -3,19 +3,18 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.measure import PRODUCT_SIDE, Timed, by_turns, settled
+from benchmarks.device import product
+from benchmarks.measure import Timed, by_turns, settled
 from benchmarks.peers.cases import Case, arrays, save
 from benchmarks.peers.ours import TOLERANCE, Ours, declared, difference, engine, ours
-from benchmarks.peers.workers import PEERS, OutOfReach, Peer, Worker
+from benchmarks.peers.workers import OutOfReach, Peer, Worker
 
 OURS, AUTO = "ours", "ours, auto"
 SYMMETRIC = "ours, x2 = x1"
@@ -68,10 +67,12 @@ class Comparison:
         folder: for arrays on their way to peers and back.
         seconds: of the turns of a case, about.
         least: turns of a case, at least.
+        peers: that are measured.
     """
 
-    def __init__(self, folder: Path, seconds: float, least: int) -> None:
+    def __init__(self, folder: Path, seconds: float, least: int, peers: Sequence[Peer]) -> None:
         self._folder = folder
+        self._peers = peers
         self._seconds = seconds
         self._least = least
         self._engine = engine()
@@ -84,7 +85,7 @@ class Comparison:
         pair = ours(self._engine, function, values, symmetric=False)
         same = ours(self._engine, function, values, symmetric=True)
         candidates = {
-            peer.name: self._candidates(peer, case, same if peer.symmetric else pair) for peer in PEERS
+            peer.name: self._candidates(peer, case, same if peer.symmetric else pair) for peer in self._peers
         }
         try:
             return self._by_turns(case, pair, same, candidates)
@@ -113,9 +114,7 @@ class Comparison:
                 each.close(but=chosen[peer])
                 ways[peer] = each.workers[chosen[peer]].run
         # By JAX too: a second library's threads in this process would slow the call after it, which is ours.
-        square = jnp.ones((PRODUCT_SIDE, PRODUCT_SIDE), jnp.float32)
-        product = jax.jit(lambda a: jnp.dot(a, a, precision="highest"))
-        ways[PRODUCT] = partial(settled, lambda: product(square).block_until_ready())
+        ways[PRODUCT] = partial(settled, product())
         times = by_turns(ways, self._seconds, self._least, clock=rested)
         differences = {
             peer: candidates[peer].differences[chosen[peer]] for peer in candidates if peer in ways

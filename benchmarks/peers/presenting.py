@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.measure import PRODUCT_SIDE, Spread, machine, spread
+from benchmarks.device import described, side
+from benchmarks.measure import Spread, spread
 from benchmarks.peers.comparing import AUTO, OURS, PRODUCT, SYMMETRIC, Measured
 from benchmarks.peers.operations import fewest_operations
 from benchmarks.peers.ours import TOLERANCE
@@ -34,7 +35,7 @@ call, or more than three quarters of the machine's memory. autogram knows one ba
 is J(x1) J(x1)ᵀ, and it is held against our call without x2. By hand: the rows of an identity matrix through
 vjp and jvp, pair by pair. The fewest operations are those of one forward pass an example, one backward pass
 for each output, and the cheapest known order of products for each layer (`benchmarks/peers/operations.py`);
-the last column is the part of a {PRODUCT_SIDE}³ float32 matrix product's speed that the best of ours reaches,
+the last column is the part of the float32 matrix product's speed that the best of ours reaches,
 counted by them. An order that no one has thought of, or none of the cheapest being taken, moves it."""
 
 
@@ -43,7 +44,7 @@ def text(results: Sequence[Measured]) -> str:
     products = [seconds for one in results for seconds in one.times.seconds[PRODUCT]]
     parts = [
         "# Peers",
-        f"{machine(products)}.",
+        f"{described(products)}.",
         NOTE,
         table(HEAD, [row(one) for one in results]),
         means(results),
@@ -143,7 +144,7 @@ def _operations(one: Measured) -> float:
 
 def _share(one: Measured) -> Spread:
     """The product's seconds, had it as many operations, over ours, turn by turn."""
-    products = _operations(one) / (2 * PRODUCT_SIDE**3)
+    products = _operations(one) / (2 * side() ** 3)
     pairs = zip(one.times.seconds[PRODUCT], one.times.seconds[OURS], strict=True)
     return spread([products * product / ours for product, ours in pairs])
 

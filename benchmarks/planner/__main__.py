@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from app.engine import Engine
-from benchmarks.measure import PRODUCT_SIDE, machine, timed
+from benchmarks.device import described, named, product
+from benchmarks.measure import timed
 from benchmarks.planner.asking import CALLS, Point, measured
 from benchmarks.planner.grid import GRID, Row
 from benchmarks.planner.judging import HEAD, Judged, judged, sentence, summary
@@ -30,9 +30,9 @@ def main() -> None:
         sys.exit(f"{options.only!r} is in no title; there are: {'; '.join(row.title for row in GRID)}")
     engine = Engine(block_seconds=options.block_seconds)
     rates = engine.calibrate()
-    product: list[float] = []
+    products: list[float] = []
     points, lines = [], []
-    for point in _points(engine, rows, product):
+    for point in _points(engine, rows, products):
         points.append(judged(point))
         lines += _lines(point)
         print(" | ".join(points[-1].row), flush=True)
@@ -42,7 +42,7 @@ def main() -> None:
     if options.only:
         print(sentence(summary(points)))
     else:
-        write("planner", _page(points, product, options.block_seconds), figures)
+        write(named("planner"), _page(points, products, options.block_seconds), figures)
 
 
 def _options() -> argparse.Namespace:
@@ -53,11 +53,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _points(engine: Engine, rows: list[Row], product: list[float]) -> Iterator[Point]:
+def _points(engine: Engine, rows: list[Row], seconds: list[float]) -> Iterator[Point]:
     """All points, a matrix product timed beside each function."""
-    square = np.ones((PRODUCT_SIDE, PRODUCT_SIDE), np.float32)
+    beside = product()
     for row in rows:
-        product.append(timed(lambda: square @ square))
+        seconds.append(timed(beside))
         yield from measured(engine, row)
         # Executables of other functions make no point slower, but their code takes memory.
         jax.clear_caches()
@@ -69,7 +69,7 @@ def _lines(point: Point) -> list[dict[str, object]]:
     return [{**at, **asdict(way), "bytes": way.bytes} for way in point.ways]
 
 
-def _page(points: list[Judged], product: list[float], block_seconds: float) -> str:
+def _page(points: list[Judged], products: list[float], block_seconds: float) -> str:
     note = (
         "The device was measured first, and no point was seen before it was planned; blocks of "
         f"{block_seconds:g} s. Times are to the last block in host memory, the least of up to {CALLS} calls. "
@@ -77,7 +77,9 @@ def _page(points: list[Judged], product: list[float], block_seconds: float) -> s
         "blocks of the answer at hand: two, or one where that is the answer."
     )
     head, body = list(HEAD), [one.row for one in points]
-    return f"# Planner\n\n{machine(product)}.\n\n{note}\n\n{sentence(summary(points))}\n\n{table(head, body)}"
+    return (
+        f"# Planner\n\n{described(products)}.\n\n{note}\n\n{sentence(summary(points))}\n\n{table(head, body)}"
+    )
 
 
 if __name__ == "__main__":

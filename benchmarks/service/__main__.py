@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 import safetensors.numpy
 
-from benchmarks.measure import machine, spread, timed
+from benchmarks.measure import machine, numpy_product, spread, timed
 from benchmarks.report import bars, table, write
 
 ROOT = Path(__file__).parents[2]
@@ -110,11 +110,11 @@ def requests_per_second(url: str, kind: str, body: Path, folder: Path) -> float:
 
 def measured(urls: Mapping[str, str], folder: Path) -> tuple[dict[str, list[float]], list[float]]:
     """Requests per second of each kind, round by round, and the matrix product beside them."""
-    square = np.ones((1024, 1024), np.float32)
+    square = numpy_product()
     figures: dict[str, list[float]] = {name: [] for name in urls}
     product = []
     for turn in range(ROUNDS + 1):
-        product.append(timed(lambda: square @ square))
+        product.append(timed(square))
         for name, (kind, query, body) in bodies().items():
             file = folder / "body"
             file.write_bytes(body)

@@ -17,7 +17,7 @@ def gramian(case: Case, values: Arrays) -> Built:
     x = inputs(case, torch.from_numpy(values.x1))
     n, k = len(x), case.k
     return Built(
-        lambda: engine.compute_gramian(network(x)),
+        lambda: engine.compute_gramian(network(x)).cpu(),
         lambda result: result.detach().reshape(n, k, n, k).numpy(),
     )
 

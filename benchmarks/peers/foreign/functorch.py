@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from benchmarks.peers.cases import Arrays, Case
-from benchmarks.peers.foreign.modules import inputs, module
+from benchmarks.peers.foreign.modules import DEVICE, inputs, module
 from benchmarks.peers.foreign.serve import Build, Built, serve
 
 Weights = dict[str, Tensor]
@@ -42,7 +42,7 @@ def contraction(chunk: int | None, case: Case, values: Arrays) -> Built:
         parts = (
             torch.einsum("iaf,jbf->iajb", left[name].flatten(2), right[name].flatten(2)) for name in weights
         )
-        return sum(parts)
+        return sum(parts).cpu()
 
     return Built(call, Tensor.numpy)
 
@@ -51,7 +51,7 @@ def vector_products(chunk: int | None, case: Case, values: Arrays) -> Built:
     """The rows of an identity matrix through vjp and jvp, for each pair."""
     f, weights = functional(case, values)
     x1, x2 = (inputs(case, torch.from_numpy(x)) for x in (values.x1, values.x2))
-    units = torch.eye(case.k)
+    units = torch.eye(case.k, device=DEVICE)
 
     def pair(one: Tensor, other: Tensor) -> Tensor:
         _, pullback = vjp(lambda weights: f(weights, one), weights)
@@ -63,7 +63,7 @@ def vector_products(chunk: int | None, case: Case, values: Arrays) -> Built:
 
     over_x2 = vmap(pair, (None, 0), chunk_size=chunk)
     pairs = vmap(over_x2, (0, None), chunk_size=1 if chunk else None)
-    return Built(lambda: pairs(x1, x2), lambda result: result.permute(0, 2, 1, 3).numpy())
+    return Built(lambda: pairs(x1, x2).cpu(), lambda result: result.permute(0, 2, 1, 3).numpy())
 
 
 def builds() -> dict[str, Build]:

@@ -1,6 +1,7 @@
-"""The networks as PyTorch modules, with the weights of a case; images have their channels first here.
+"""The networks as PyTorch modules with the weights of a case, on a GPU if there is one.
 
-A parameter is held by the module that uses it and by no other, as autogram asks for.
+Images have their channels first here. A parameter is held by the module that uses it and by no other, as
+autogram asks for.
 """
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu
 
 from benchmarks.peers.cases import HEADS, NORM_EPSILON, Arrays, Case, Tree
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.backends.cudnn.allow_tf32 = False  # float32 is what all are asked for
 
 
 class Perceptron(nn.Module):
@@ -104,12 +108,12 @@ def module(case: Case, values: Arrays) -> nn.Module:
             made = ResNet(values.params, values.stats)
         case other:
             raise ValueError(other)
-    return made.eval()
+    return made.eval().to(DEVICE)
 
 
 def inputs(case: Case, x: Tensor) -> Tensor:
     """Examples as the module takes them."""
-    return x.permute(0, 3, 1, 2).contiguous() if len(case.shape) == 3 else x
+    return (x.permute(0, 3, 1, 2).contiguous() if len(case.shape) == 3 else x).to(DEVICE)
 
 
 def heads(x: Tensor) -> Tensor:

@@ -88,6 +88,6 @@ class Worker:
 
 
 def bound_memory() -> None:
-    """Let this process take a part of the machine's memory, and fail beyond it."""
+    """Let this process take a part of the machine's memory, and fail beyond it; addresses alone are free."""
     most = int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
