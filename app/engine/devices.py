@@ -4,12 +4,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
+from jax import Array, lax
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Rates:
         grouped_flops_per_second: of convolutions of single channels.
         bytes_per_second: read and written by elementwise work on large arrays, together.
         fresh_bytes_per_second: of memory that a program touches for the first time.
-        call_seconds: of one call of a compiled program that does nothing, there and back.
+        call_seconds: of one block that computes nothing: arrays there, a call, an array back.
         step_seconds: of one operation or one step of a loop inside a program, whatever it computes.
+        workspace_bytes: that a program with a product holds, whatever the size of the product.
     """
 
     flops_per_second: float = 1e11
@@ -33,6 +35,7 @@ class Rates:
     fresh_bytes_per_second: float = 1e10
     call_seconds: float = 5e-5
     step_seconds: float = 2e-6
+    workspace_bytes: float = 0.0
 
 
 def memory_bytes() -> int:
@@ -52,51 +55,117 @@ def known(measured: Mapping[str, float] | None) -> Rates | None:
 
 @cache
 def rates() -> Rates:
-    """Measure the default device, the first time; afterwards the same value. Takes about 0.2 s."""
-    side, length = 1024, 1 << 22
-    square, line = jnp.ones((side, side), jnp.float32), jnp.ones(length, jnp.float32)
-    short, steps, rounds = jnp.ones(1 << 12, jnp.float32), 1_000, 200
-    small = jnp.eye(8, dtype=jnp.float32)
-    product = _best(lambda a: jnp.dot(a, a, precision="highest"), square)
-    call = _best(lambda a: a[:8] + 1, short)
-    once, often = (_best(partial(_rolled, times), line) for times in (2, 12))
-    streamed = max(often - once, 1e-7) / 10
+    """Measure the default device, the first time; afterwards the same value.
+
+    Takes a second on a CPU, some seconds on a GPU, where programs take longer to compile.
+    """
+    call = _least(_compiled(lambda a: a[:8] + 1, jnp.ones(1 << 12, jnp.float32)))
+    small, steps = jnp.eye(8, dtype=jnp.float32), 1_000
     # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
-    loop = _best(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
-    work = _best(lambda a: lax.fori_loop(0, rounds, lambda _, c: c * 1.0001 + 1, a), short)
-    image = jnp.ones((8, 8, 8, 16), jnp.float32)
-    groups = _best(_depthwise, image)
+    loop = _compiled(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
+    step = max(_least(loop) - call, 1e-7) / steps
+    side, product = _grown(_squares, 1 << 10, 1 << 12, 4, 4 * call)
+    length, streamed, fresh = _streaming(call, step)
+    size, work = _grown(_elementwise, 1 << 12, 1 << 24, 64, 4 * (call + _ROUNDS * step))
+    images, groups = _grown(_depthwise, 1 << 3, 1 << 15, 64, 4 * call)
     return Rates(
-        flops_per_second=2 * side**3 / product,
-        scalar_flops_per_second=2 * rounds * short.size / max(work - call, 1e-7),
-        grouped_flops_per_second=2 * image.size * 9 / max(groups - call, 1e-7),
-        bytes_per_second=2 * 4 * length / streamed,
-        fresh_bytes_per_second=2 * 4 * length / max(once - 2 * streamed - call, 1e-7),
-        call_seconds=call,
-        step_seconds=max(loop - call, 1e-7) / steps,
+        flops_per_second=2 * side**3 / max(product - call, 1e-7),
+        scalar_flops_per_second=40 * _ROUNDS * size / max(work - call - _ROUNDS * step, 1e-7),
+        grouped_flops_per_second=2 * images * _PIXELS * 9 / max(groups - call, 1e-7),
+        bytes_per_second=8 * length / streamed,
+        fresh_bytes_per_second=8 * length / fresh,
+        call_seconds=_least(_block()),
+        step_seconds=step,
+        workspace_bytes=_workspace_bytes(),
     )
 
 
-def _rolled(times: int, line: Any) -> Any:
-    """Pass over an array some times, each time reading and writing all of it."""
-    return lax.fori_loop(0, times, lambda _, c: jnp.roll(c, 1), line)
+_ROUNDS = 50
+_PIXELS = 8 * 8 * 16
 
 
-def _depthwise(images: Any) -> Any:
-    """A convolution of each channel by itself."""
-    channels = images.shape[-1]
-    kernel, numbers = jnp.ones((3, 3, 1, channels), images.dtype), ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        images, kernel, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=channels
+def _squares(side: int) -> Callable[[], Any]:
+    """A product of two squares."""
+    return _compiled(_product, jnp.ones((side, side), jnp.float32))
+
+
+def _product(a: Array) -> Array:
+    return jnp.dot(a, a, precision="highest")
+
+
+def _workspace_bytes() -> int:
+    """What a small product holds."""
+    analysis: Any = jax.jit(_product).lower(jnp.ones((64, 64), jnp.float32)).compile().memory_analysis()
+    return int(getattr(analysis, "temp_size_in_bytes", 0) or 0)
+
+
+def _streaming(call: float, step: float) -> tuple[int, float, float]:
+    """A length, and seconds of passing over an array of it: once more, and over memory not touched before."""
+
+    def passes(times: int) -> Callable[[int], Callable[[], Any]]:
+        def rolled(length: int) -> Callable[[], Any]:
+            return _compiled(
+                lambda a: lax.fori_loop(0, times, lambda _, c: jnp.roll(c, 1), a),
+                jnp.ones(length, jnp.float32),
+            )
+
+        return rolled
+
+    length, often = _grown(passes(12), 1 << 22, 1 << 25, 8, 4 * (call + 12 * step))
+    once = _least(passes(2)(length))
+    streamed = max((often - once) / 10 - step, 1e-7)
+    return length, streamed, max(once - call - 2 * (streamed + step), 1e-7)
+
+
+def _elementwise(size: int) -> Callable[[], Any]:
+    """Four functions of ten flops, one upon the other, in each of some rounds."""
+
+    def body(_: int, a: Array) -> Array:
+        return jnp.tanh(jnp.tanh(jnp.tanh(jnp.tanh(a))))
+
+    return _compiled(lambda a: lax.fori_loop(0, _ROUNDS, body, a), jnp.ones(size, jnp.float32))
+
+
+def _depthwise(count: int) -> Callable[[], Any]:
+    """A convolution of each channel by itself, of some images of 8 × 8 pixels and 16 channels."""
+    kernel, numbers = jnp.ones((3, 3, 1, 16), jnp.float32), ("NHWC", "HWIO", "NHWC")
+    return _compiled(
+        lambda images: lax.conv_general_dilated(
+            images, kernel, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=16
+        ),
+        jnp.ones((count, 8, 8, 16), jnp.float32),
     )
 
 
-def _best(function: Callable[[Any], Any], argument: Any) -> float:
+def _block() -> Callable[[], Any]:
+    """What each block costs beside its computation: two arrays to the device, a program, one array back."""
+    row: Any = np.ones((1, 64), np.float32)
+    compiled: Any = jax.jit(lambda a, b: a @ b.T).lower(row, row).compile()
+    return lambda: np.asarray(compiled(jax.device_put(row), jax.device_put(row)))
+
+
+def _grown(
+    make: Callable[[int], Callable[[], Any]], size: int, largest: int, factor: int, enough_seconds: float
+) -> tuple[int, float]:
+    """The first size at which a program takes long enough to be measured, and its seconds."""
+    while True:
+        seconds = _least(make(size))
+        if seconds >= enough_seconds or size * factor > largest:
+            return size, seconds
+        size *= factor
+
+
+def _compiled(function: Callable[[Any], Any], argument: Any) -> Callable[[], Any]:
     compiled = jax.jit(function).lower(argument).compile()
-    compiled(argument).block_until_ready()
+    return lambda: compiled(argument).block_until_ready()
+
+
+def _least(program: Callable[[], Any]) -> float:
+    """The least seconds of five calls, after one that does not count."""
+    program()
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        compiled(argument).block_until_ready()
+        program()
         times.append(time.perf_counter() - start)
     return min(times)

@@ -65,7 +65,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def calibrate(self, measured: Mapping[str, float] | None = None) -> dict[str, float]:
-        """Know how fast the device is; measuring it runs on the device and takes about 0.2 s.
+        """Know how fast the device is; measuring it runs on the device and takes a second or more.
 
         Args:
             measured: what an earlier call returned in the same environment, so that plans stay the same.

@@ -241,16 +241,18 @@ class Planner:
         diagonal = Tile(view, algorithm, cut.rows, None, chunk) if cut.diagonal else None
         each = [(diagonal, cut.diagonal), (tile, cut.others)]
         prices = [(self._price(one), times) for one, times in each if one is not None]
-        total, worst = NOTHING, NOTHING
+        total = NOTHING
         for price, times in prices:
             total += price * times
-            worst = max(worst, price, key=lambda one: (one.peak_bytes, one.seconds))
+        # Beside the temporaries: the block that is computed, and the one before it that is awaited.
+        blocks = min(2, cut.diagonal + cut.others) * cut.rows * cut.columns * view.k**2 * view.itemsize
+        held = total.peak_bytes + blocks
         slowest = max(price.seconds for price, _ in prices)
         seconds = total.seconds + self._rates().call_seconds * (cut.diagonal + cut.others)
         with world(view.signature.function, view.precision):
             explicit = algorithm.explicit(view)
-        candidate = Candidate(algorithm.name, seconds, total.peak_bytes, total.flops, explicit)
-        return _Fit(candidate, cut, tile, diagonal, chunk), Cost(worst.flops, slowest, worst.peak_bytes)
+        candidate = Candidate(algorithm.name, seconds, held, total.flops, explicit)
+        return _Fit(candidate, cut, tile, diagonal, chunk), Cost(total.flops, slowest, held)
 
     def _price(self, tile: Tile) -> Cost:
         prices = self._prices.setdefault(tile.view.signature.function, {})

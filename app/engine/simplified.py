@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p"})
+_VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p"})
 # What is computed where it is needed rather than written: cheap enough to be done twice.
-_FUSED = frozenset(
+FUSED = frozenset(
     (
         *("add", "add_any", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "square", "integer_pow"),
         *(
@@ -45,10 +45,11 @@ _FUSED = frozenset(
             "sin",
             "cos",
         ),
-        *("erf", "sqrt", "rsqrt", "broadcast_in_dim", "iota", "slice", "pad"),
+        *("erf", "sqrt", "rsqrt", "broadcast_in_dim", "iota", "slice", "pad", "transpose"),
     )
 )
 _REDUCING = ("reduce_", "argm")
+_KEEPING = frozenset({"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"})
 _ALIGNMENT = 64
 
 
@@ -58,13 +59,15 @@ class Simplified:
 
     Args:
         equations: those that are computed.
-        ending: for each of them by place, the values that nobody reads any more after it.
+        reads: for each of them, the values that it reads, through those that are not written.
         unwritten: values that are computed where they are read.
+        outputs: values that are results.
     """
 
     equations: Sequence[Any]
-    ending: dict[int, list[Any]]
+    reads: Sequence[tuple[Any, ...]]
     unwritten: frozenset[Any]
+    outputs: frozenset[Any]
 
     def bytes_of(self, var: Any) -> int:
         """Bytes that a value takes."""
@@ -74,7 +77,7 @@ class Simplified:
 def simplified(jaxpr: Any) -> Simplified:
     """Simplify an open jaxpr, not what is nested in it."""
     equations, same = _shared(_alive(jaxpr))
-    outputs = {same.get(var, var) for var in jaxpr.outvars if not isinstance(var, core.Literal)}
+    outputs = frozenset(same.get(var, var) for var in jaxpr.outvars if not isinstance(var, core.Literal))
     readers: dict[Any, list[Any]] = {}
     for equation in equations:
         for var in _read(equation, same):
@@ -83,14 +86,36 @@ def simplified(jaxpr: Any) -> Simplified:
         var
         for equation in equations
         for var in equation.outvars
-        if equation.primitive.name in VIEWS
+        if _leading(equation)
         or (
-            equation.primitive.name in _FUSED
+            equation.primitive.name in FUSED
             and var not in outputs
             and all(_fuses(reader) for reader in readers.get(var, ()))
         )
     )
-    return Simplified(equations, _ending(equations, same, outputs, unwritten), unwritten)
+    return Simplified(equations, _through(equations, same, unwritten), unwritten, outputs)
+
+
+def _through(
+    equations: Sequence[Any], same: dict[Any, Any], unwritten: frozenset[Any]
+) -> list[tuple[Any, ...]]:
+    """What each equation reads, where what is not written stands for what it reads itself."""
+    sources: dict[Any, tuple[Any, ...]] = {}
+    reads = []
+    for equation in equations:
+        read = (source for var in _read(equation, same) for source in sources.get(var, (var,)))
+        reads.append(tuple(dict.fromkeys(read)))
+        sources.update({var: reads[-1] for var in equation.outvars if var in unwritten})
+    return reads
+
+
+def _leading(equation: Any) -> bool:
+    """Whether it is a slice of the leading axis: those are where they are."""
+    if equation.primitive.name != "slice" or equation.params["strides"] is not None:
+        return False
+    starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
+    cuts = zip(starts, limits, equation.invars[0].aval.shape, strict=True)
+    return all(start == 0 and limit == size for start, limit, size in list(cuts)[1:])
 
 
 def _alive(jaxpr: Any) -> list[Any]:
@@ -114,18 +139,56 @@ def _shared(equations: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
         operands = tuple(
             repr(atom) if isinstance(atom, core.Literal) else same.get(atom, atom) for atom in equation.invars
         )
-        key = None if nested else (equation.primitive, operands, repr(equation.params))
+        key = None if nested else (equation.primitive, operands, _parameters(equation))
         if key is not None and key in known:
             same.update(zip(equation.outvars, known[key], strict=True))
             continue
         if key is not None:
             known[key] = [same.get(var, var) for var in equation.outvars]
-        if equation.primitive.name in VIEWS and not isinstance(equation.invars[0], core.Literal):
+        if is_view(equation) and not isinstance(equation.invars[0], core.Literal):
             known[key] = [operands[0]]
             same[equation.outvars[0]] = operands[0]
             continue
         kept.append(equation)
     return kept, same
+
+
+def is_view(equation: Any) -> bool:
+    """Whether the result is its operand, element by element in the same order."""
+    name = equation.primitive.name
+    if name in _VIEWS:
+        return True
+    if name == "broadcast_in_dim":
+        return _size(equation.invars[0].aval) == _size(equation.outvars[0].aval)
+    shape = getattr(equation.invars[0].aval, "shape", ()) if equation.invars else ()
+    if name == "transpose":
+        moved = [axis for axis in equation.params["permutation"] if shape[axis] != 1]
+        return moved == sorted(moved)
+    if name.startswith(_REDUCING) and "axes" in equation.params:
+        return name in _KEEPING and all(shape[axis] == 1 for axis in equation.params["axes"])
+    return False
+
+
+def _parameters(equation: Any) -> str:
+    """What tells an equation from others on the same operands, however these are shaped."""
+    if equation.primitive.name != "dot_general":
+        return repr(equation.params)
+    contracted, batched = equation.params["dimension_numbers"]
+    rest = {name: value for name, value in equation.params.items() if name != "dimension_numbers"}
+    sides = zip(equation.invars, contracted, batched, strict=True)
+    return repr(([_roles(operand.aval.shape, inner, batch) for operand, inner, batch in sides], rest))
+
+
+def _roles(shape: Sequence[int], inner: Sequence[int], batch: Sequence[int]) -> list[tuple[str, int]]:
+    """Axes of an operand by what they are in a product, neighbours of one kind as one, those of 1 dropped."""
+    roles: list[tuple[str, int]] = []
+    for axis, size in enumerate(shape):
+        role = "inner" if axis in inner else "batch" if axis in batch else "free"
+        if size != 1 and roles and roles[-1][0] == role:
+            roles[-1] = (role, roles[-1][1] * size)
+        elif size != 1:
+            roles.append((role, size))
+    return roles
 
 
 def _read(equation: Any, same: dict[Any, Any]) -> list[Any]:
@@ -134,30 +197,11 @@ def _read(equation: Any, same: dict[Any, Any]) -> list[Any]:
 
 def _fuses(equation: Any) -> bool:
     name = equation.primitive.name
-    return name in _FUSED or name.startswith(_REDUCING)
+    return name in FUSED or name.startswith(_REDUCING)
 
 
-def _ending(
-    equations: Sequence[Any], same: dict[Any, Any], outputs: set[Any], unwritten: frozenset[Any]
-) -> dict[int, list[Any]]:
-    """Where each value is read for the last time; what is fused reads where it is read itself."""
-    last: dict[Any, int] = dict.fromkeys(outputs, len(equations))
-    for index in range(len(equations) - 1, -1, -1):
-        equation = equations[index]
-        until = index
-        for var in equation.outvars:
-            if var in unwritten:
-                until = max(until, last.get(var, index))
-            else:
-                last.setdefault(var, index)
-        for var in _read(equation, same):
-            last[var] = max(last.get(var, 0), until)
-    ending: dict[int, list[Any]] = {}
-    made = {var for equation in equations for var in equation.outvars}
-    for var, index in last.items():
-        if var in made:
-            ending.setdefault(index, []).append(var)
-    return ending
+def _size(aval: Any) -> int:
+    return prod(getattr(aval, "shape", ()))
 
 
 def bytes_of(aval: Any) -> int:
