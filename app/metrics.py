@@ -68,6 +68,18 @@ class Metrics:
             ("source",),
             registry=registry,
         )
+        self.kept = Counter(
+            "jjt_kept",
+            "Looks for arrays kept of parameters (hit, miss), and arrays dropped (eviction, forget).",
+            ("event", "function"),
+            registry=registry,
+        )
+        self.kept_bytes = Gauge(
+            "jjt_kept_bytes",
+            "Bytes on the device of arrays kept of parameters.",
+            ("function",),
+            registry=registry,
+        )
         self.ready = Gauge("jjt_ready", "1 when the service is ready, else 0.", registry=registry)
         self.functions = Gauge("jjt_functions", "Functions in the registry.", registry=registry)
         self.failed_files = Gauge(

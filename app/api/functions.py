@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import errors
 from app.api.house import House, house_of
-from app.api.models import Count, FunctionCard, FunctionLine, FunctionList, Leaf, OutputLeaf
+from app.api.models import (
+    Count,
+    FunctionCard,
+    FunctionLine,
+    FunctionList,
+    Holding,
+    KeptArray,
+    Leaf,
+    OutputLeaf,
+)
 from app.api.openapi import failing
 from app.function import Function, leaves
 
@@ -103,7 +112,23 @@ def _card(house: House, item: Function) -> FunctionCard:
             Leaf(path=leaf.path, dtype=leaf.dtype, shape=list(leaf.shape)) for leaf in signature.param_leaves
         ],
         report=house.engine.report(item),
+        kept=_kept(house, item),
     )
+
+
+def _kept(house: House, item: Function) -> list[Holding]:
+    return [
+        Holding(
+            wrt=holding.wrt,
+            algorithm=holding.algorithm,
+            precision=holding.precision,
+            arrays=[
+                KeptArray(path=each.leaf, dtype=each.dtype, shape=list(each.shape), bytes=each.nbytes)
+                for each in holding.keepsakes
+            ],
+        )
+        for holding in house.engine.kept(item)
+    ]
 
 
 def _etag(held: Iterable[Function]) -> str:

@@ -48,6 +48,7 @@ class House:
             block_seconds=settings.block_seconds,
             executables=settings.executables,
             max_answer_bytes=settings.max_answer_bytes,
+            heard=self._count_kept,
         )
         self.scheduler = Scheduler(self.engine, self.metrics)
         self._readying = Readying(settings, self.engine, self.scheduler)
@@ -115,6 +116,10 @@ class House:
             function = await self._without_card.get()
             if self.catalog.functions.get(function.name) is function:  # else it was reloaded meanwhile
                 await self._readying.make_card(function)
+
+    def _count_kept(self, event: str, function: Function, kept_bytes: int) -> None:
+        self.metrics.kept.labels(event, function.name).inc()
+        self.metrics.kept_bytes.labels(function.name).set(kept_bytes)
 
     async def _keep_fresh(self) -> None:
         async for _ in stale(self.settings.registry, watch=self.settings.reload):

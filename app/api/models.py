@@ -51,6 +51,21 @@ class OutputLeaf(Leaf):
     offset: int
 
 
+class KeptArray(Leaf):
+    """An array on the device that serves the leaf at ``path``."""
+
+    bytes: int
+
+
+class Holding(BaseModel):
+    """What is kept of the parameters for one variable, so that no request computes it again."""
+
+    wrt: str = Field(description="every leaf of the variable, as a request may name it")
+    algorithm: str
+    precision: str
+    arrays: list[KeptArray]
+
+
 class FunctionCard(BaseModel):
     """All that is known of a function."""
 
@@ -65,6 +80,7 @@ class FunctionCard(BaseModel):
     p: dict[str, int] = Field(description="number of floating scalars by wrt")
     params: list[Leaf]
     report: dict[str, Any] = Field(description="what was found when the function was registered")
+    kept: list[Holding] = Field(description="what the device keeps of the parameters now")
 
 
 class PlanRequest(BaseModel):

@@ -51,7 +51,7 @@ class Tile:
         with world(signature.function, self.view.precision):
             try:
                 kernel = self.algorithm.kernel(self.view, self.chunk)
-                params = [*signature.param_avals, *self.algorithm.kept(self.view)]
+                params = [*signature.param_avals, *(each.aval for each in self.algorithm.kept(self.view))]
                 return how(kernel, (params, x1, x2))
             except CANNOT as error:
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__

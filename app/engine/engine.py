@@ -23,7 +23,7 @@ from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
 from app.engine.problem import Precision, Problem, problem
 from app.engine.recomputation import Recomputations
-from app.engine.residency import Residency
+from app.engine.residency import Heard, Holding, Residency
 from app.engine.signature import Signature, signature
 from app.engine.verification import Verification
 from app.engine.view import View
@@ -42,6 +42,8 @@ class Engine:
         block_seconds: predicted seconds of one block.
         executables: compiled programs that are kept, at most.
         max_answer_bytes: the largest matrix that is answered.
+        heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
+            ``forget``, the function, and the bytes that are kept of it from then on.
     """
 
     def __init__(
@@ -50,13 +52,14 @@ class Engine:
         block_seconds: float = 0.1,
         executables: int = 256,
         max_answer_bytes: int = 1 << 30,
+        heard: Heard = lambda *_: None,
     ) -> None:
         self.memory_bytes = memory_bytes or devices.memory_bytes()
         self.block_seconds = block_seconds
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables)
-        self._residency = Residency(self.memory_bytes // 8)
+        self._residency = Residency(self.memory_bytes // 8, heard)
         self._recomputations = Recomputations()
         self._rates: devices.Rates | None = None
         self._planner = Planner(lambda: self._rates or devices.rates())
@@ -211,6 +214,10 @@ class Engine:
     def report(self, function: Function) -> dict[str, Any]:
         """The report card if it was made, else an empty one."""
         return self._reports.get(function, {})
+
+    def kept(self, function: Function) -> list[Holding]:
+        """What algorithms keep of a function's parameters on the device; on any thread."""
+        return self._residency.kept(function)
 
     def adopt(self, function: Function, card: dict[str, Any]) -> None:
         """Take a report card that was made earlier for the same version, device kind and JAX."""

@@ -7,109 +7,173 @@ was let go of is computed again when it is next needed.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import jax
 from jax import Array
 
-from app.engine.algorithms import Algorithm
+from app.engine.algorithms import Algorithm, Keepsake
+from app.engine.recent import Recent
 from app.engine.signature import Signature
 from app.engine.view import View
 from app.engine.worlds import world
 from app.function import Function
 
-Key = tuple[View, str]
+Event = Literal["hit", "miss", "eviction", "forget"]
+Heard = Callable[[Event, Function, int], None]
+Key = tuple[View, Algorithm]
+
+_MOST = 1024  # variables of all functions, those for which there is nothing to keep among them
+_MAKERS = 64  # compiled programs that make what is kept
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What is kept of a function's parameters for one variable.
+
+    Args:
+        wrt: every leaf of the variable, as a request may name it.
+        algorithm: name of the one that made it.
+        precision: of the products that made it.
+        keepsakes: what each array is.
+    """
+
+    wrt: str
+    algorithm: str
+    precision: str
+    keepsakes: tuple[Keepsake, ...]
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Of all its arrays."""
+        return sum(each.nbytes for each in self.keepsakes)
+
+    @cached_property
+    def worth(self) -> float:
+        """Flops that a request saves which finds it, for each byte."""
+        return sum(each.flops for each in self.keepsakes) / max(1, self.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
-    """Arrays that an algorithm made of a function's parameters.
-
-    Args:
-        arrays: on the device.
-        nbytes: of all of them.
-        worth: depth of the products that made them: flops saved for each byte at each request.
-    """
-
+class _Kept:
+    holding: Holding
     arrays: list[Array]
-    nbytes: int
-    worth: float
 
 
 class Residency:
-    """Arrays on the device.
+    """Arrays on the device; from any thread. What is held can be asked for while something is being made.
 
     Args:
         kept_bytes: budget of what algorithms keep.
+        heard: is told what happened to something kept: what, of which function, and the bytes that are kept
+            of all functions of its name from then on.
     """
 
-    def __init__(self, kept_bytes: int) -> None:
+    def __init__(self, kept_bytes: int, heard: Heard = lambda *_: None) -> None:
         self._held: dict[Function, list[Array]] = {}
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._makers: Recent[Key, Any] = Recent(_maker, _MAKERS, lambda key: key[0].signature.function)
         self._kept_bytes = kept_bytes
-        self._lock = threading.RLock()
+        self._heard = heard
+        self._making = threading.RLock()  # one thread at a time puts something on the device
+        self._lock = threading.RLock()  # of the tables, for moments; taken inside the other
 
     def parameters(self, signature: Signature) -> list[Array]:
         """The arrays of a function's parameters on the device, put there the first time."""
         function = signature.function
-        with self._lock:
+        with self._making:
             if function not in self._held:
                 with world(function):
-                    self._held[function] = [jax.device_put(array) for array in signature.params.arrays]
+                    arrays = [jax.device_put(array) for array in signature.params.arrays]
+                with self._lock:
+                    self._held[function] = arrays
             return self._held[function]
 
     def arguments(self, view: View, algorithm: Algorithm) -> list[Array]:
         """Parameters, and behind them what an algorithm keeps of them, computed where it is missing."""
-        params = self.parameters(view.signature)
-        with self._lock:
-            key = (view, algorithm.name)
-            if key not in self._kept:
-                self._keep(key, algorithm, params)
-            self._kept.move_to_end(key)
-            kept = self._kept[key]
-            self._let_go()
+        with self._making:
+            params = self.parameters(view.signature)
+            kept = self._find((view, algorithm))
+            if kept is None:
+                kept = self._make((view, algorithm), params)
+                self._keep((view, algorithm), kept)
             return [*params, *kept.arrays]
 
-    def kept(self, function: Function) -> list[tuple[str, int]]:
-        """Names of the variables that something is kept for, and its bytes."""
+    def kept(self, function: Function) -> list[Holding]:
+        """What is kept of a function's parameters, what was used last at the end."""
         with self._lock:
-            return [
-                (",".join(view.names), kept.nbytes)
-                for (view, _), kept in self._kept.items()
-                if view.signature.function is function and kept.nbytes
+            holdings = [
+                kept.holding for (view, _), kept in self._kept.items() if view.signature.function is function
             ]
+        return [holding for holding in holdings if holding.keepsakes]
 
     def forget(self, function: Function) -> None:
         """Let go of a function's parameters, and of what was made of them."""
-        with self._lock:
+        self._makers.forget(function)
+        with self._making, self._lock:
             self._held.pop(function, None)
             for key in [key for key in self._kept if key[0].signature.function is function]:
-                del self._kept[key]
+                self._drop(key, "forget")
 
     @property
     def held_bytes(self) -> int:
         """Bytes of all parameters on the device, and of all that is kept."""
         with self._lock:
-            params = sum(_bytes(arrays) for arrays in self._held.values())
-            return params + sum(kept.nbytes for kept in self._kept.values())
+            return sum(array.nbytes for arrays in self._held.values() for array in arrays) + self._sum()
 
-    def _keep(self, key: Key, algorithm: Algorithm, params: list[Array]) -> None:
-        view, _ = key
+    def _find(self, key: Key) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                self._tell("hit", key, kept)
+            return kept
+
+    def _make(self, key: Key, params: Sequence[Array]) -> _Kept:
+        view, algorithm = key
         with world(view.signature.function, view.precision):
-            shapes = algorithm.kept(view)
-            arrays = jax.jit(lambda given: algorithm.keep(view, given))(params) if shapes else []
-        # Of a metric over few positions made from many, more work is saved for each byte.
-        worth = view.p / max(1, sum(array.size for array in arrays))
-        self._kept[key] = Kept(arrays, _bytes(arrays), worth)
+            keepsakes = tuple(algorithm.kept(view))
+            arrays = self._makers.get(key)(params) if keepsakes else []
+        return _Kept(Holding(",".join(view.names), algorithm.name, view.precision, keepsakes), arrays)
 
-    def _let_go(self) -> None:
-        """Drop what saves the least for its bytes until the rest fits; of equals the longest unused."""
-        newest = next(reversed(self._kept))
-        while sum(kept.nbytes for kept in self._kept.values()) > self._kept_bytes or len(self._kept) > 1024:
-            others = [key for key in self._kept if key != newest]
-            del self._kept[min(others, key=lambda key: self._kept[key].worth) if others else newest]
+    def _keep(self, key: Key, made: _Kept) -> None:
+        """Keep what was made, unless it alone is more than may be kept.
+
+        What saves the least for its bytes makes room, of equals what was not used for longest.
+        """
+        with self._lock:
+            if made.holding.nbytes <= self._kept_bytes:
+                self._kept[key] = made
+                while self._sum() > self._kept_bytes:
+                    self._evict(other for other in self._kept if self._kept[other].arrays and other != key)
+                while len(self._kept) > _MOST:
+                    self._evict(other for other in self._kept if other != key)
+            self._tell("miss", key, made)
+
+    def _evict(self, keys: Iterable[Key]) -> None:
+        self._drop(min(keys, key=lambda key: self._kept[key].holding.worth), "eviction")
+
+    def _drop(self, key: Key, event: Event) -> None:
+        self._tell(event, key, self._kept.pop(key))
+
+    def _tell(self, event: Event, key: Key, kept: _Kept) -> None:
+        """Say what happened, except to what holds nothing."""
+        if kept.arrays:
+            function = key[0].signature.function
+            self._heard(event, function, self._sum(function.name))
+
+    def _sum(self, name: str | None = None) -> int:
+        """Bytes that are kept, of all functions or of those of a name."""
+        return sum(
+            kept.holding.nbytes
+            for (view, _), kept in self._kept.items()
+            if name in (None, view.signature.function.name)
+        )
 
 
-def _bytes(arrays: Sequence[Array]) -> int:
-    return sum(array.nbytes for array in arrays)
+def _maker(key: Key) -> Any:
+    view, algorithm = key
+    return jax.jit(partial(algorithm.keep, view))

@@ -27,11 +27,27 @@ class OutputLeaf(Leaf):
     offset: int
 
 
+class KeptArray(Leaf):
+    """An array on the device that serves the leaf at ``path``."""
+
+    bytes: int
+
+
+class Holding(TypedDict):
+    """What the service keeps of the parameters for one variable; ``wrt`` names every leaf of it."""
+
+    wrt: str
+    algorithm: str
+    precision: str
+    arrays: list[KeptArray]
+
+
 class FunctionCard(TypedDict):
     """All that is known of a function.
 
     ``x`` is a tree of ``{"dtype", "shape"[, "low", "high"]}`` for one example; ``p`` has the number of
-    floating scalars by wrt; ``report`` is what was found when the function was registered.
+    floating scalars by wrt; ``report`` is what was found when the function was registered; ``kept`` is what
+    the device keeps of the parameters now.
     """
 
     name: str
@@ -45,6 +61,7 @@ class FunctionCard(TypedDict):
     p: dict[str, int]
     params: list[Leaf]
     report: dict[str, Any]
+    kept: list[Holding]
 
 
 class Candidate(TypedDict):

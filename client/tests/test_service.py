@@ -109,12 +109,16 @@ def test_the_bits_are_those_that_json_gives(client: Client, service: str) -> Non
 
 def test_replies_have_the_members_that_their_types_say(client: Client) -> None:
     lines = client.functions()
-    assert [line["name"] for line in lines] == ["product", "squares", "squares_64"]
+    assert [line["name"] for line in lines] == ["mixed", "product", "squares", "squares_64"]
+    client.jjt("mixed", [1, 2, 3], algorithm="structured")
+    (holding,) = client.function("mixed")["kept"]
     card, plan = client.function("product"), client.plan("squares", 7, 11, precision="high")
     for reply, kind in (
         (lines[0], replies.FunctionLine),
         (card, replies.FunctionCard),
         (card["y"][0], replies.OutputLeaf),
+        (holding, replies.Holding),
+        (holding["arrays"][0], replies.KeptArray),
         (plan, replies.Plan),
         (client.limits(), replies.Limits),
         (client.ready(), replies.Ready),

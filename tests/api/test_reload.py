@@ -24,6 +24,17 @@ def scaled(params, x):
 """
 
 
+MIXED = """
+import jax.numpy as jnp
+import numpy as np
+from app import ArraySpec, function
+
+@function(x=ArraySpec("float32", (5,)), params=np.full((3, 5), 2.0, np.float32), wrt="x")
+def mixed(params, x):
+    return jnp.tanh(params @ x)
+"""
+
+
 async def factor(client: httpx.AsyncClient) -> float:
     answer = await client.post("/jjt", json={"function": "scaled", "x1": [1, 1]})
     return answer.json()["matrix"][0][0] ** 0.5
@@ -116,6 +127,49 @@ async def test_a_function_of_a_new_file_has_a_report_and_one_of_a_file_taken_awa
         assert (await client.post("/jjt", json=BODY)).status_code == 200
         gone = await client.get("/functions/scaled")
         assert (gone.status_code, gone.json()["code"]) == (404, "unknown_function")
+
+
+async def test_what_is_kept_of_parameters_is_shown_and_counted_until_the_function_changes(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    (folder / "mixed.py").write_text(MIXED)
+    body = {"function": "mixed", "x1": [1, 2, 3, 4, 5], "algorithm": "structured"}
+    async with opened(settings_for(folder)) as (_, client):
+
+        async def card() -> dict:
+            return (await client.get("/functions/mixed")).json()
+
+        async def kept() -> list[str]:
+            text = (await client.get("/metrics")).text
+            return sorted(
+                line for line in text.splitlines() if line.startswith(("jjt_kept_total", "jjt_kept_bytes"))
+            )
+
+        assert (await card())["kept"] == []
+        for _ in range(3):
+            assert (await client.post("/jjt", json=body)).status_code == 200
+        metric = {"path": "x", "dtype": "float32", "shape": [1, 3, 3], "bytes": 36}
+        assert (await card())["kept"] == [
+            {"wrt": "x", "algorithm": "structured", "precision": "highest", "arrays": [metric]}
+        ]
+        assert await kept() == [
+            'jjt_kept_bytes{function="mixed"} 36.0',
+            'jjt_kept_total{event="hit",function="mixed"} 2.0',
+            'jjt_kept_total{event="miss",function="mixed"} 1.0',
+        ]
+        old = (await card())["version"]
+        (folder / "mixed.py").write_text(MIXED.replace("2.0", "3.0"))
+        os.kill(os.getpid(), signal.SIGHUP)
+
+        async def forgotten() -> bool:
+            return 'jjt_kept_bytes{function="mixed"} 0.0' in await kept()
+
+        await until(forgotten)
+        assert (await card())["version"] != old
+        assert (await card())["kept"] == []
+        assert 'jjt_kept_total{event="forget",function="mixed"} 1.0' in await kept()
 
 
 def test_a_file_that_does_not_load_stops_the_start(tmp_path: Path) -> None:

@@ -1,14 +1,43 @@
 """The contract that every algorithm keeps."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
+from dataclasses import dataclass
+from math import ceil, prod
 from typing import Protocol
 
+import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from app.engine.view import View
 
 Kernel = Callable[[Sequence[Array], Sequence[Array], Sequence[Array] | None], Array]
+
+
+@dataclass(frozen=True)
+class Keepsake:
+    """An array that depends on a function's parameters alone, and is therefore computed once.
+
+    Args:
+        leaf: name of the leaf of the variable that it serves.
+        dtype: name of its dtype.
+        shape: its shape.
+        flops: of computing it, which whoever finds it saves.
+    """
+
+    leaf: str
+    dtype: str
+    shape: tuple[int, ...]
+    flops: float
+
+    @property
+    def aval(self) -> ShapeDtypeStruct:
+        """Shape and dtype, as JAX has them."""
+        return ShapeDtypeStruct(self.shape, np.dtype(self.dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 class Algorithm(Protocol):
@@ -23,8 +52,8 @@ class Algorithm(Protocol):
         """How many rows or columns of J to hold at a time, for blocks of these sizes; at least 1."""
         ...
 
-    def kept(self, view: View) -> list[ShapeDtypeStruct]:
-        """Shapes of what depends on the parameters alone and is computed once; most often nothing."""
+    def kept(self, view: View) -> list[Keepsake]:
+        """What depends on the parameters alone and is computed once; most often nothing."""
         ...
 
     def keep(self, view: View, params: Sequence[Array]) -> list[Array]:
@@ -50,7 +79,7 @@ class Algorithm(Protocol):
 class Unstructured:
     """For algorithms that see neither leaves nor parameters, but numbers."""
 
-    def kept(self, view: View) -> list[ShapeDtypeStruct]:
+    def kept(self, view: View) -> list[Keepsake]:
         """Nothing."""
         del view
         return []

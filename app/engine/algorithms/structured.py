@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jax import Array, ShapeDtypeStruct
+from jax import Array
 
-from app.engine.algorithms.algorithm import Kernel, evenly
+from app.engine.algorithms.algorithm import Keepsake, Kernel, evenly
 from app.engine.products import by_chunks, mirror
 from app.engine.structure.factors import Factor, parted
 from app.engine.structure.metrics import kept as metric_uses
-from app.engine.structure.metrics import metric_shapes, metrics, push, pushed_through
+from app.engine.structure.metrics import metric_flops, metric_shapes, metrics, push, pushed_through
 from app.engine.structure.orders import Arithmetic
 from app.engine.structure.programs import Programs, programs
 from app.engine.structure.terms import Term, added, factors, fallbacks, terms
@@ -43,10 +43,16 @@ class Structured:
         entries = (rows + columns) * max(1, programs(view).tap_size)
         return evenly(memory_bytes / 4 / (entries * view.itemsize), view.k)
 
-    def kept(self, view: View) -> list[ShapeDtypeStruct]:
-        """Shapes of the metrics A Aᵀ that depend on the parameters alone."""
+    def kept(self, view: View) -> list[Keepsake]:
+        """The metrics A Aᵀ that depend on the parameters alone."""
         made = programs(view)
-        return metric_shapes(made, metric_uses(made, terms(made.uses)))
+        numbers = metric_uses(made, terms(made.uses))
+        return [
+            Keepsake(view.names[made.uses[number].leaf], aval.dtype.name, aval.shape, flops)
+            for number, aval, flops in zip(
+                numbers, metric_shapes(made, numbers), metric_flops(made, numbers), strict=True
+            )
+        ]
 
     def keep(self, view: View, params: Sequence[Array]) -> list[Array]:
         """The metrics."""

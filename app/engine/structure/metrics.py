@@ -38,6 +38,12 @@ def metric_shapes(made: Programs, numbers: Sequence[int]) -> list[ShapeDtypeStru
     return [ShapeDtypeStruct((e, s, s), jnp.dtype(made.view.dtype)) for e, s in sides]
 
 
+def metric_flops(made: Programs, numbers: Sequence[int]) -> list[float]:
+    """Flops of making the metrics of some uses."""
+    operands = [made.uses[number].a for number in numbers]
+    return [2.0 * e * s * s * c for e, s, c in (a.shape for a in operands if a is not None)]
+
+
 def metrics(made: Programs, numbers: Sequence[int], params: Sequence[Array]) -> list[Array]:
     """The metrics of some uses, each ``[E, S, S]``, from the parameters alone."""
     # Operands that do not vary are the same for any example.

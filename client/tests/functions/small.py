@@ -1,6 +1,7 @@
 """Functions whose matrices are known in closed form."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from app import ArraySpec, function
 
@@ -18,6 +19,12 @@ def squares(params, x):
 def squares_64(params, x):
     """The same in double precision."""
     return x * x / 2
+
+
+@function(x=ArraySpec("float32", (3,)), params=np.ones((2, 3), np.float32), wrt="x")
+def mixed(params, x):
+    """A function of a product with parameters: of it something is kept."""
+    return jnp.sin(params @ x)
 
 
 @function(x={"a": SCALAR, "b.c": SCALAR, "rest": (PAIR, [SCALAR, SCALAR])})
