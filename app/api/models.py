@@ -118,6 +118,14 @@ class Refusal(BaseModel):
     refused: str
 
 
+class Relief(BaseModel):
+    """What more memory would buy."""
+
+    memory_bytes: int
+    algorithm: str
+    seconds: float
+
+
 class PlanAnswer(BaseModel):
     """The choice that the planner makes, and why not the others."""
 
@@ -132,6 +140,8 @@ class PlanAnswer(BaseModel):
     block: list[int] = Field(description="examples of x1 and of x2 in one block")
     blocks: int
     algorithms: list[Offer | Refusal]
+    memory_bytes: int = Field(description="the budget that was planned for, parameters included")
+    larger_budget: Relief | None = Field(description="a larger one that saves a tenth of the time or more")
 
 
 class Live(BaseModel):

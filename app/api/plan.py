@@ -42,8 +42,8 @@ async def plan(request: Request, house: Annotated[House, Depends(house_of)]) -> 
     house.require_ready()  # the first plan of all would measure the device, beside the device lane
     asked = await _read(request)
     function = house.catalog.get(asked.function)
-    chosen = await house.scheduler.on_compiler(
-        house.engine.explain,
+    return await house.scheduler.on_compiler(
+        house.engine.explained,
         function,
         asked.n1,
         asked.n2,
@@ -52,7 +52,6 @@ async def plan(request: Request, house: Annotated[House, Depends(house_of)]) -> 
         precision=asked.precision,
         memory_bytes=asked.memory_bytes,
     )
-    return chosen.as_dict()
 
 
 async def _read(request: Request) -> PlanRequest:

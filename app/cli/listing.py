@@ -1,5 +1,6 @@
 """``jjt functions`` and ``jjt plan``: what the registry and the planner say, as tables."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import typer
@@ -50,7 +51,7 @@ def plan(
     catalog, engine = _loaded(settings)
     function = catalog.get(name)
     engine.calibrate()
-    chosen = engine.explain(
+    chosen = engine.explained(
         function,
         n1,
         n2,
@@ -58,7 +59,7 @@ def plan(
         algorithm=algorithm,
         precision=precision,
         memory_bytes=settings.memory_bytes,
-    ).as_dict()
+    )
     table = Table("", "algorithm", "seconds", "bytes", "flops", box=None, pad_edge=False)
     for item in chosen["algorithms"]:
         mark = "→" if item["algorithm"] == chosen["algorithm"] else ""
@@ -69,6 +70,8 @@ def plan(
             table.add_row(mark, item["algorithm"], *cost)
     typer.echo(_sentence(chosen))
     Console().print(table)
+    for line in _remarks(chosen):
+        typer.echo(line)
     return 0 if chosen["algorithm"] else 1
 
 
@@ -81,6 +84,17 @@ def _sentence(chosen: dict) -> str:
         return f"{what}; no algorithm fits"
     rows, columns = chosen["block"]
     return f"{what}; {chosen['algorithm']}, blocks of {rows} × {columns} examples: {chosen['blocks']}"
+
+
+def _remarks(chosen: dict) -> Iterator[str]:
+    for item in chosen["algorithms"]:
+        for leaf in item.get("explicit", ()):
+            yield f"{item['algorithm']} forms the gradient of {leaf}"
+    if larger := chosen["larger_budget"]:
+        yield (
+            f"with {larger['memory_bytes']:,} bytes instead of {chosen['memory_bytes']:,}: "
+            f"{larger['algorithm']}, {larger['seconds']:.3g} s"
+        )
 
 
 def _loaded(settings: Settings) -> tuple[Catalog, Engine]:

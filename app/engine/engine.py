@@ -31,6 +31,8 @@ from app.errors import AnswerTooLarge, NotApplicable
 from app.function import Function
 from app.specs import Block, Receipt
 
+_LARGER = (2, 4, 16, 64)  # times a budget that are tried, to say what they would buy
+_FASTER = 0.9  # of the seconds, for it to be said
 _PLANS = 1024
 
 
@@ -151,6 +153,40 @@ class Engine:
         view = _view(function, wrt, precision)
         return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
 
+    def explained(
+        self,
+        function: Function,
+        n1: int,
+        n2: int | None = None,
+        *,
+        wrt: str | None = None,
+        algorithm: str = "auto",
+        precision: Precision = "highest",
+        memory_bytes: int | None = None,
+    ) -> dict[str, Any]:
+        """``explain`` as ``POST /plan`` answers it, with the budget, and what a larger one would buy."""
+        budget = memory_bytes or self.memory_bytes
+
+        def within(memory_bytes: int) -> Plan:
+            return self.explain(
+                function,
+                n1,
+                n2,
+                wrt=wrt,
+                algorithm=algorithm,
+                precision=precision,
+                memory_bytes=memory_bytes,
+            )
+
+        plan = within(budget)
+        larger = ((times * budget, within(times * budget)) for times in _LARGER)
+        worth = (
+            {"memory_bytes": size, "algorithm": other.algorithm, "seconds": other.seconds}
+            for size, other in larger
+            if other.algorithm and (not plan.algorithm or other.seconds < _FASTER * plan.seconds)
+        )
+        return {**plan.as_dict(), "memory_bytes": budget, "larger_budget": next(worth, None)}
+
     def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
         """Take a plan of ``explain`` back that an earlier process made; nothing is priced.
 
@@ -251,8 +287,7 @@ class Engine:
         return plan
 
     def _observe(self, tile: Tile, seconds: float) -> None:
-        if seconds > 2 * self.block_seconds:
-            self._planner.observe(tile, seconds, self.block_seconds)
+        if self._planner.observe(tile, seconds, self.block_seconds):
             function = tile.view.signature.function
             with self._lock:
                 self._plans = {k: plan for k, plan in self._plans.items() if plan.function is not function}

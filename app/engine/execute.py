@@ -5,7 +5,7 @@ and a computation that nobody pulls any more stops within two.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import jax
@@ -19,6 +19,7 @@ from app.engine.worlds import world
 from app.specs import Block
 
 Range = tuple[int, int]
+_AWAITED = 0.5  # the part of its time for which a block has to be awaited, for that time to mean something
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class _Pending:
     columns: Range
     tile: Tile
     array: Array
+    dispatched: float
 
 
 def execute(
@@ -49,19 +51,21 @@ def execute(
         Blocks in row order; of a symmetric answer each block off the diagonal is followed by its mirror.
     """
     pending: _Pending | None = None
+    idle = resumed = time.perf_counter()
     for rows, columns in plan.tiling:
-        started = time.perf_counter()
         ahead = _dispatch(plan, problem, executables, params, rows, columns)
         if pending is not None:
-            yield from _arrived(pending, plan, observe, started)
+            idle = yield from _arrived(pending, plan, observe, idle, resumed)
+            resumed = time.perf_counter()
         pending = ahead
     if pending is not None:
-        yield from _arrived(pending, plan, observe, time.perf_counter())
+        yield from _arrived(pending, plan, observe, idle, resumed)
 
 
 def _dispatch(
     plan: Plan, problem: Problem, executables: Executables, params: list[Array], rows: Range, columns: Range
 ) -> _Pending:
+    started = time.perf_counter()
     on_diagonal = plan.tiling.symmetric and rows == columns
     tile = plan.diagonal if on_diagonal else plan.tile
     assert tile is not None
@@ -69,7 +73,7 @@ def _dispatch(
     with world(problem.function, problem.precision):
         x1 = _slice(problem.left, rows, plan.tiling.rows)
         x2 = None if on_diagonal else _slice(problem.right or problem.left, columns, plan.tiling.columns)
-        return _Pending(rows, columns, tile, executable.run(params, x1, x2))
+        return _Pending(rows, columns, tile, executable.run(params, x1, x2), started)
 
 
 def _slice(side: Side, rows: Range, size: int) -> list[Array]:
@@ -83,13 +87,29 @@ def _slice(side: Side, rows: Range, size: int) -> list[Array]:
 
 
 def _arrived(
-    pending: _Pending, plan: Plan, observe: Callable[[Tile, float], None], started: float
-) -> Iterator[Block]:
-    """Await a block, cut the padding off, and mirror it where that is a block of its own."""
+    pending: _Pending, plan: Plan, observe: Callable[[Tile, float], None], idle: float, resumed: float
+) -> Generator[Block, None, float]:
+    """Await a block, cut the padding off, and mirror it where that is a block of its own.
+
+    Args:
+        pending: what is awaited.
+        plan: that it is of.
+        observe: is told how long it took, where that can be told.
+        idle: when the block before it arrived.
+        resumed: since when nobody else had a turn.
+
+    Returns:
+        When it arrived.
+    """
     whole = np.asarray(pending.array)
-    observe(pending.tile, time.perf_counter() - started)
+    arrived = time.perf_counter()
+    seconds = arrived - max(pending.dispatched, idle)
+    # Where others had a turn meanwhile, the device may have been done long ago: that says nothing.
+    if arrived - resumed > _AWAITED * seconds:
+        observe(pending.tile, seconds)
     rows, columns = pending.rows, pending.columns
     array = whole[: rows[1] - rows[0], :, : columns[1] - columns[0], :]
     yield Block(rows, columns, array)
     if plan.tiling.symmetric and rows != columns:
         yield Block(columns, rows, array.transpose(2, 3, 0, 1))
+    return arrived

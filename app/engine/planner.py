@@ -13,6 +13,7 @@ from app.engine.algorithms import ALGORITHMS, Algorithm
 from app.engine.compiled import Tile
 from app.engine.costs import NOTHING, Cost, cost
 from app.engine.devices import Rates
+from app.engine.observations import Observations
 from app.engine.tiling import Tiling, bucket_above, smaller, tiling
 from app.engine.view import View
 from app.engine.worlds import world
@@ -140,13 +141,13 @@ class _Fit:
 
 
 class Planner:
-    """Prices algorithms and chooses; remembers prices, and what ran slower than was predicted."""
+    """Prices algorithms and chooses; remembers prices, and corrects them by what ran."""
 
     def __init__(self, rates: Callable[[], Rates]) -> None:
         self._rates = rates
         self._prices: dict[Function, dict[Tile, Cost]] = {}
         self._reasons: dict[Function, dict[tuple[View, str], str]] = {}
-        self._slower: dict[tuple[View, str], float] = {}
+        self._observations = Observations()
         self._lock = threading.RLock()
 
     def plan(
@@ -185,22 +186,22 @@ class Planner:
                 reasons[key] = error.detail
         return reasons[key]
 
-    def observe(self, tile: Tile, seconds: float, block_seconds: float) -> None:
-        """Take in what a block took: one of more than twice the budget is cut smaller next time."""
-        if seconds <= 2 * block_seconds:
-            return
+    def observe(self, tile: Tile, seconds: float, block_seconds: float) -> bool:
+        """Take in what a block took with its transfers; one of more than twice the budget counts at once.
+
+        Returns:
+            Whether plans of the tile's function have to be made again.
+        """
         with self._lock:
-            predicted = self._price(tile).seconds
-            key = (tile.view, tile.algorithm.name)
-            self._slower[key] = max(self._slower.get(key, 1.0), seconds / max(predicted, 1e-6))
+            predicted = self._price(tile).seconds + self._rates().call_seconds
+        return self._observations.add(tile, seconds, predicted, sure=seconds > 2 * block_seconds)
 
     def forget(self, function: Function) -> None:
         """Drop what is remembered of a function."""
         with self._lock:
             self._prices.pop(function, None)
             self._reasons.pop(function, None)
-            for key in [key for key in self._slower if key[0].signature.function is function]:
-                del self._slower[key]
+        self._observations.forget(function)
 
     def _fit(
         self, algorithm: Algorithm, view: View, n1: int, n2: int | None, budget: Budget
@@ -208,7 +209,6 @@ class Planner:
         """The largest blocks of an algorithm that fit both budgets, or the reason against it."""
         if reason := self.applies(algorithm, view):
             return Candidate(algorithm.name, refused=reason)
-        slower = self._slower.get((view, algorithm.name), 1.0)
         rows, columns = bucket_above(n1), bucket_above(n2 or n1)
         best: _Fit | None = None
         share = 1
@@ -216,7 +216,7 @@ class Planner:
             cut = tiling(n1, n2 or n1, rows, columns, n2 is None)
             fit, worst = self._priced(algorithm, view, cut, budget.memory_bytes // share)
             over = worst.peak_bytes / budget.memory_bytes
-            slow = worst.seconds * slower / budget.block_seconds
+            slow = worst.seconds / budget.block_seconds
             smallest = cut.rows == cut.columns == 1
             if over <= 1 and (slow <= 1 or smallest):
                 if best is not None and fit.candidate.seconds >= best.candidate.seconds:
@@ -240,7 +240,7 @@ class Planner:
         tile = Tile(view, algorithm, cut.rows, cut.columns, chunk) if cut.others else None
         diagonal = Tile(view, algorithm, cut.rows, None, chunk) if cut.diagonal else None
         each = [(diagonal, cut.diagonal), (tile, cut.others)]
-        prices = [(self._price(one), times) for one, times in each if one is not None]
+        prices = [(self._corrected(one), times) for one, times in each if one is not None]
         total = NOTHING
         for price, times in prices:
             total += price * times
@@ -248,11 +248,17 @@ class Planner:
         blocks = min(2, cut.diagonal + cut.others) * cut.rows * cut.columns * view.k**2 * view.itemsize
         held = total.peak_bytes + blocks
         slowest = max(price.seconds for price, _ in prices)
-        seconds = total.seconds + self._rates().call_seconds * (cut.diagonal + cut.others)
+        seconds = total.seconds
         with world(view.signature.function, view.precision):
             explicit = algorithm.explicit(view)
         candidate = Candidate(algorithm.name, seconds, held, total.flops, explicit)
         return _Fit(candidate, cut, tile, diagonal, chunk), Cost(total.flops, slowest, held)
+
+    def _corrected(self, tile: Tile) -> Cost:
+        """The price of one block with its transfers, by what was seen."""
+        price = self._price(tile)
+        seconds = (price.seconds + self._rates().call_seconds) * self._observations.ratio(tile)
+        return Cost(price.flops, seconds, price.peak_bytes)
 
     def _price(self, tile: Tile) -> Cost:
         prices = self._prices.setdefault(tile.view.signature.function, {})

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 _VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p"})
-# What is computed where it is needed rather than written: cheap enough to be done twice.
+# What is computed where it is needed rather than written, if that is in one place.
 FUSED = frozenset(
     (
         *("add", "add_any", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "square", "integer_pow"),
@@ -80,7 +80,7 @@ def simplified(jaxpr: Any) -> Simplified:
     outputs = frozenset(same.get(var, var) for var in jaxpr.outvars if not isinstance(var, core.Literal))
     readers: dict[Any, list[Any]] = {}
     for equation in equations:
-        for var in _read(equation, same):
+        for var in set(_read(equation, same)):
             readers.setdefault(var, []).append(equation)
     unwritten = frozenset(
         var
@@ -90,6 +90,7 @@ def simplified(jaxpr: Any) -> Simplified:
         or (
             equation.primitive.name in FUSED
             and var not in outputs
+            and len(readers.get(var, ())) <= 1
             and all(_fuses(reader) for reader in readers.get(var, ()))
         )
     )

@@ -78,8 +78,19 @@ class Candidate(TypedDict):
     refused: NotRequired[str]
 
 
+class Relief(TypedDict):
+    """A larger budget, and the predicted ``seconds`` of the ``algorithm`` that it lets in."""
+
+    memory_bytes: int
+    algorithm: str
+    seconds: float
+
+
 class Plan(TypedDict):
-    """What the planner would choose: ``algorithm`` is None where none fits, ``block`` rows and columns."""
+    """What the planner would choose: ``algorithm`` is None where none fits, ``block`` rows and columns.
+
+    ``larger_budget`` is None where more than ``memory_bytes`` would save less than a tenth of the time.
+    """
 
     function: str
     version: str
@@ -92,6 +103,8 @@ class Plan(TypedDict):
     block: list[int]
     blocks: int
     algorithms: list[Candidate]
+    memory_bytes: int
+    larger_budget: Relief | None
 
 
 class Limits(TypedDict):

@@ -24,6 +24,8 @@ async def test_a_plan_prices_every_algorithm_or_says_why_not(client: httpx.Async
     assert plan["algorithm"] == min(plan["algorithms"], key=lambda line: line["seconds"])["algorithm"]
     assert plan["blocks"] >= 1
     assert len(plan["block"]) == 2
+    assert plan["memory_bytes"] > 0
+    assert plan["larger_budget"] is None
 
 
 async def test_n2_left_out_means_x2_is_x1(client: httpx.AsyncClient) -> None:

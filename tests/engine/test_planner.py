@@ -105,6 +105,20 @@ def test_a_plan_keeps_within_its_budget_or_there_is_none(alone: Engine, name, po
             assert candidate.flops > 0
 
 
+def test_a_plan_says_what_a_larger_budget_would_buy(alone: Engine):
+    function = ENTRIES["sine_sums"].function
+    ample = alone.explained(function, 7, 5)
+    assert ample["larger_budget"] is None
+    assert ample["memory_bytes"] == alone.memory_bytes
+    tight = alone.explained(function, 7, 5, memory_bytes=1 << 15)
+    larger = tight["larger_budget"]
+    assert larger["memory_bytes"] > tight["memory_bytes"] == 1 << 15
+    plan = alone.explain(function, 7, 5, memory_bytes=larger["memory_bytes"])
+    assert (plan.algorithm, plan.seconds) == (larger["algorithm"], larger["seconds"])
+    usable = {each["algorithm"]: each["seconds"] for each in tight["algorithms"] if "seconds" in each}
+    assert larger["seconds"] < 0.9 * usable[tight["algorithm"]]
+
+
 def test_a_budget_that_nothing_fits_is_refused_with_each_reason():
     small = Engine(memory_bytes=64)
     function = ENTRIES["mlp_dict"].function
