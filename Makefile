@@ -62,8 +62,9 @@ bench-planner: dev
 peers: dev
 	$(BIN)/python -m benchmarks.peers
 
+# Podman and Buildah keep the health check only in Docker's format; Docker itself does not read the variable.
 image:
-	$(ENGINE) build --tag $(IMAGE) .
+	BUILDAH_FORMAT=docker $(ENGINE) build --tag $(IMAGE) .
 
 lock:
 	$(LOCK) --group build pyproject.toml $(REGISTRY_NEEDS) --output-file requirements.lock

@@ -87,15 +87,15 @@ def taken(claim: Claim, data: bytes | memoryview, start: int, where: str) -> np.
     Raises:
         DecodeError: for a boolean other than 0 and 1.
     """
-    dtype, shape = claim.dtype, claim.shape
-    if claim.plain:
+    dtype, shape, size, _, fortran, plain = claim
+    if plain:
         array = np.ndarray(shape, dtype, data, start)
         return array if array.flags.aligned else array.copy()
-    if not claim.size:
+    if not size:
         return np.empty(shape, dtype.newbyteorder("="))
-    if dtype.kind == "b" and np.frombuffer(data, BYTE, claim.size, start).max() > 1:
+    if dtype.kind == "b" and np.frombuffer(data, BYTE, size, start).max() > 1:
         raise DecodeError(f"{where}: a boolean is neither 0 nor 1; send bytes of 0 and 1")
-    array = np.ndarray(shape, dtype, data, start, order="F" if claim.fortran else "C")
+    array = np.ndarray(shape, dtype, data, start, order="F" if fortran else "C")
     return array if dtype.isnative and array.flags.aligned else array.astype(dtype.newbyteorder("="))
 
 

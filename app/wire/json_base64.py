@@ -41,22 +41,25 @@ def read_base64(name: str, fields: Mapping[str, Any], used_bytes: int, limit_byt
         DecodeError: unless there are dtype, shape and base64, nothing else, and they agree to the byte.
         BodyTooLarge: where the shape is too large for the limit, before anything is decoded.
     """
-    text = fields.get("base64")
-    if fields.keys() != KEYS or type(text) is not str:
+    try:
+        text, dtype, shape = fields["base64"], fields["dtype"], fields["shape"]
+    except KeyError:
+        text, dtype, shape = None, None, ()  # refused next
+    if type(text) is not str or len(fields) != len(KEYS):
         raise DecodeError(f"{shown(name)}: an array in base64 has dtype, shape and base64, nothing else")
-    dtype, shape = fields["dtype"], fields["shape"]
     try:
         claim = _claim(name, dtype, *shape)
     except TypeError:  # the shape is no list, or one of lists
         claim = claimed(named(dtype, name), shape, name)
-    check_room(used_bytes + claim.nbytes, limit_bytes)
+    nbytes = claim.nbytes
+    check_room(used_bytes + nbytes, limit_bytes)
     try:
         data = pybase64.b64decode(text, None, True)
     except ValueError:
         raise DecodeError(
             f"{shown(name)}: base64 is not padded standard base64: A-Z a-z 0-9 + / in fours, no spaces"
         ) from None
-    if claim.nbytes != len(data):
+    if len(data) != nbytes:
         raise misfit(claim, len(data), name)
     return taken(claim, data, 0, name)
 

@@ -23,6 +23,7 @@ SURE = 2.0**63  # a number below it is no rounded integer
 SURE_SQUARES = SURE**2
 NUMBERS = (int, float)
 INT64, FLOAT64 = np.dtype("int64"), np.dtype("float64")
+NONE_WEAK: frozenset[str] = frozenset()
 BASE64_TEXTS = 5  # three keys, the dtype, the base64
 
 
@@ -40,17 +41,19 @@ def read_short(body: bytes, limit_bytes: int) -> Message | None:
     if len(body) > MAX_BYTES or len(body) * MOST_BYTES > limit_bytes:
         return None
     try:
-        message, texts = _understood(orjson.loads(body), limit_bytes)
+        arrays, options, weak, texts = _understood(orjson.loads(body), limit_bytes)
     except (ValueError, RequestError):
         return None
     # Escaped quotation marks and keys that were dropped both make more of them than the texts have.
-    if body.count(b'"') != 2 * texts or (message.weak and (b"true" in body or b"false" in body)):
+    if body.count(b'"') != 2 * texts or (weak and (b"true" in body or b"false" in body)):
         return None
-    return message
+    return Message(arrays, options, frozenset(weak) if weak else NONE_WEAK)
 
 
-def _understood(document: Any, limit_bytes: int) -> tuple[Message, int]:
-    """Arrays and options of the outermost object, and the number of texts in it, keys and values."""
+def _understood(
+    document: Any, limit_bytes: int
+) -> tuple[dict[str, np.ndarray], dict[str, Value], list[str], int]:
+    """Arrays, options and weak names of the outermost object, and how many keys and texts are in it."""
     if type(document) is not dict:
         raise ValueError
     arrays: dict[str, np.ndarray] = {}
@@ -58,20 +61,21 @@ def _understood(document: Any, limit_bytes: int) -> tuple[Message, int]:
     weak: list[str] = []
     texts = len(document)
     for key, value in document.items():
-        kind = type(value)
-        if key in SIDES:
-            if kind is dict:
-                arrays[key] = read_base64(key, value, 0, limit_bytes)
-                texts += BASE64_TEXTS
-            else:
-                arrays[key] = _numbers(value)
-                weak.append(key)
-        elif key in OPTIONS and (kind is str or (kind in NUMBERS and abs(value) < SURE)):
+        if key in OPTIONS:
+            if type(value) is str:
+                texts += 1
+            elif type(value) not in NUMBERS or abs(value) >= SURE:
+                raise ValueError
             options[key] = value
-            texts += kind is str
-        else:
+        elif key not in SIDES:
             raise ValueError
-    return Message(arrays, options, frozenset(weak)), texts
+        elif type(value) is dict:
+            arrays[key] = read_base64(key, value, 0, limit_bytes)
+            texts += BASE64_TEXTS
+        else:
+            arrays[key] = _numbers(value)
+            weak.append(key)
+    return arrays, options, weak, texts
 
 
 def _numbers(value: Any) -> np.ndarray:
