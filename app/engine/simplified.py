@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p"})
+VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p", "device_put"})
 # What is computed where it is needed rather than written: cheap enough to be done twice.
 _FUSED = frozenset(
     (
