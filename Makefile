@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+PACKED ?= .bench/packages
 IMAGE  ?= jjt
 ENGINE ?= docker
 BIN    := $(VENV)/bin
@@ -12,12 +13,13 @@ REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test test-all check bench bench-planner peers demo image lock clean
+.PHONY: help serve install dev test test-all test-packages check bench bench-planner peers demo image lock clean
 
 help:
 	@echo 'make serve     start the service on port 8000'
 	@echo 'make demo      start it, post the first example, print the matrix and the times, stop it'
 	@echo 'make test      the tests, sampled    make test-all  every one, with coverage'
+	@echo 'make test-packages  functions of other packages, in an environment that it makes ($(PACKED))'
 	@echo 'make check     lint, types, import contracts, docs'
 	@echo 'make bench     the benchmarks        make image     the container image'
 	@echo 'make bench-planner  how right auto is, before it has seen anything run'
@@ -44,6 +46,11 @@ test-all: dev
 	$(BIN)/coverage run -m pytest --long
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+	$(MAKE) --no-print-directory test-packages
+
+# Each program runs once or twice: it is compiled as quickly as can be.
+test-packages: $(PACKED)/.made
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(PACKED)/bin/python -m pytest --packages tests/packages
 
 check: dev
 	$(BIN)/ruff check .
@@ -84,6 +91,12 @@ $(VENV)/.runtime: requirements.lock $(REGISTRY_NEEDS) pyproject.toml | $(VENV)/b
 	$(PIP) --requirement requirements.lock
 	$(if $(REGISTRY_NEEDS),$(PIP) --constraint requirements.lock --requirement $(REGISTRY_NEEDS))
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PACKED)/.made: requirements-dev.lock tests/packages/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv --clear $(PACKED)
+	$(PACKED)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+	    --requirement requirements-dev.lock --requirement tests/packages/requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock client/pyproject.toml $(VENV)/.runtime

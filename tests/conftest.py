@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = Path(__file__).parent / "packages"
 READY = re.compile(r"is ready on (http://\S+)")
 READY_SECONDS = 240.0
 
@@ -33,10 +34,22 @@ settings.register_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long too")
+    parser.addoption("--packages", action="store_true", help="run the tests of functions of other packages")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "sampled")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # Not skipped where the packages are absent: with --packages that is a failure.
+    return True if collection_path == PACKAGES and not config.getoption("--packages") else None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.getoption("--packages"):
+        return None
+    return "tests/packages: left out, they need an environment of their own; make test-packages runs them"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -104,9 +104,16 @@ def close(matrix: np.ndarray, reference: Reference) -> None:
         )
 
 
-def reference(entry: Entry, wrt: str) -> Reference:
-    """The dense answer for ``N1`` and ``N2`` random examples, from ``inputs``."""
-    exact, own = _jacobians(entry, True), _jacobians(entry, False)
+def reference(entry: Entry, wrt: str, *, wide: bool = True) -> Reference:
+    """The dense answer for ``N1`` and ``N2`` random examples, from ``inputs``.
+
+    Args:
+        entry: a function.
+        wrt: the variable.
+        wide: False for a function that names its dtypes, so that it cannot be traced in float64; the dense
+            answer in its own dtypes then stands for the exact one.
+    """
+    exact, own = _jacobians(entry, wide), _jacobians(entry, False)
     paths = [path for path in own.leaves if any(_matches(pattern, path) for pattern in _patterns(wrt))]
 
     def rows(dense: _Dense) -> Sides:

@@ -194,6 +194,19 @@ def test_parameters_from_elsewhere_are_part_of_the_version(folder, tmp_path):
     assert loaded(folder).get("scale").version != first
 
 
+def test_an_integer_of_python_among_the_parameters_is_configuration_and_part_of_the_version(folder, tmp_path):
+    steps = tmp_path / "steps.npy"
+    np.save(steps, 3)
+    params = f"lambda: {{'by': np.float32(2), 'steps': int(np.load({str(steps)!r}))}}"
+    text = scale().replace("lambda: np.full(3, 2.0, np.float32)", params)
+    text = text.replace("return params * x", "return sum(params['by'] * x for _ in range(params['steps']))")
+    assert "range" in text
+    write(folder, "scale.py", text)
+    first = loaded(folder).get("scale").version
+    np.save(steps, 4)
+    assert loaded(folder).get("scale").version != first
+
+
 def test_a_declared_version_is_kept(folder):
     write(folder, "scale.py", scale().replace("params=", "version='2024.1', params="))
     catalog = loaded(folder)

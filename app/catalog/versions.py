@@ -71,8 +71,10 @@ def _digest(function: Function, path: Path) -> str:
             while piece := stream.read(1 << 20):
                 digest.update(piece)
     shapes = signature(function)
-    digest.update(repr((function.name, shapes.x_specs, shapes.x_paths, shapes.params.paths)).encode())
-    for array in shapes.params.arrays:
+    params = shapes.params
+    digest.update(repr((function.name, shapes.x_specs, shapes.x_paths, params.paths)).encode())
+    digest.update(repr(params.fixed).encode())
+    for array in params.arrays:
         digest.update(_bytes(array))
     return digest.hexdigest()[:8]
 

@@ -1,7 +1,8 @@
 """A declaration's parameters → arrays in host memory, by path. Must not touch a device's memory for long.
 
 Loaded once for each declaration, cast to the function's world, and split into leaves that are arrays and
-leaves that are not (activation functions, names), which the compiled program closes over.
+leaves that are not (activation functions, names, Python's own integers and booleans), which the compiled
+program closes over.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,11 @@ class Parameters:
     cast: tuple[tuple[str, ...], ...]
     _skeleton: tuple[Any, ...]
     _treedef: Any
+
+    @property
+    def fixed(self) -> tuple[bool | int | str, ...]:
+        """The leaves that are no arrays and have a value of their own: numbers and names."""
+        return tuple(leaf for leaf in self._skeleton if isinstance(leaf, (bool, int, str)))
 
     def tree(self, arrays: tuple[Any, ...] | list[Any]) -> Tree:
         """The tree with these arrays in the places of its own."""
@@ -86,10 +92,14 @@ def _flatten(tree: Tree, x64: bool) -> Parameters:
 
 
 def _array(leaf: Any, path: tuple[str, ...], x64: bool) -> Any:
-    """The leaf as an array of the function's world, or None if it is no array."""
+    """The leaf as an array of the function's world, or None if it is no array.
+
+    Python's integers and booleans are configuration: axes, sizes, switches. They have no derivative, and
+    where packages leave them in a tree they are read while it is traced.
+    """
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
-    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, bool, int, float, complex)):
+    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, float, complex)):
         return None
     array = np.asarray(leaf)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):

@@ -47,6 +47,44 @@ def custom_vjp(params, x):
     return reversed_only(params["w"] @ x)
 
 
+@jax.custom_vjp
+def damped(x):
+    """A function whose reverse rule halves what goes down, as clipping rules do."""
+    return jnp.sin(x)
+
+
+damped.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (jnp.cos(x) * jnp.where(g > 0, g, g / 2),))
+
+
+@entry(
+    x=f32(11),
+    params={"w": weights(2, 7, 11)},
+    cannot={"forward": "custom_vjp", "vector_products": "not linear in the cotangent"},
+)
+def bent_cotangent(params, x):
+    """A reverse rule that is not linear has no transpose: rows of J are all that there is."""
+    return damped(params["w"] @ x)
+
+
+@jax.custom_vjp
+def directed(x):
+    """A function whose reverse rule has the length of a cotangent in it."""
+    return jnp.sin(x)
+
+
+directed.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (jnp.cos(x) * g / jnp.sqrt(1 + g @ g),))
+
+
+@entry(
+    x=f32(11),
+    params={"w": weights(16, 7, 11)},
+    cannot={"forward": "custom_vjp", "vector_products": "not linear in the cotangent"},
+)
+def divided_cotangent(params, x):
+    """As above, with a division: JAX refuses it with an error of another kind."""
+    return directed(params["w"] @ x)
+
+
 @entry(
     x=f32(5, low=0.5, high=1.5),
     params={"rate": np.float32(0.7), "offset": weights(3, 5)},
@@ -130,6 +168,8 @@ def stopped(params, x):
 RULES = (
     custom_jvp,
     custom_vjp,
+    bent_cotangent,
+    divided_cotangent,
     while_loop,
     fori_and_cond,
     linear_solve,

@@ -103,5 +103,15 @@ def _forward(function: Callable[[Arrays], Array], variable: Arrays) -> Callable[
         # A custom_vjp has no forward mode; but the pullback is linear, and its transpose is the exact jvp.
         y, pullback = jax.vjp(function, variable)
         transpose = jax.linear_transpose(lambda cotangent: pullback(cotangent)[0], y)
-        return lambda tangent: transpose(tangent)[0]
+        return lambda tangent: _applied(transpose, tangent)
     return push
+
+
+def _applied(transpose: Callable[[Arrays], tuple[Array, ...]], tangent: Arrays) -> Array:
+    try:
+        return transpose(tangent)[0]
+    except (AssertionError, RuntimeError) as error:
+        # JAX says so in many ways, and often not in words.
+        raise TypeError(
+            "the rule of its custom_vjp is not linear in the cotangent, or holds what has no transpose"
+        ) from error

@@ -54,8 +54,9 @@ def metrics(made: Programs, numbers: Sequence[int], params: Sequence[Array]) -> 
 
 
 def pushed_through(made: Programs, use: Use) -> bool:
-    """Whether there are fewer columns of a metric to push than outputs to pull."""
-    return use.index.shape[0] * _positions(use) * use.index.shape[2] <= made.view.k
+    """Whether there are fewer columns of a metric to push than outputs to pull, and they can be pushed."""
+    e, s, f = use.index.shape[0], _positions(use), use.index.shape[2]
+    return e * s * f <= made.view.k and made.pushes(use, (e, s, f))
 
 
 def _positions(use: Use) -> int:

@@ -66,6 +66,23 @@ class Programs:
         seen = jax.linear_transpose(lambda y: use.arrange(pull(y)[0][use.tap]), cotangent)
         return lambda tangent: seen(tangent)[0]
 
+    def pushes(self, use: Use, shape: tuple[int, int, int]) -> bool:
+        """Whether ``pushing`` can be: a custom_vjp that is not linear in its cotangent has no transpose.
+
+        Args:
+            use: one of the uses.
+            shape: ``(E, S, F)`` of its cotangent.
+        """
+        residuals = self._forward.out_avals[sum(each.a is not None for each in self.uses) :]
+        tangent = jax.ShapeDtypeStruct(shape, self.view.signature.y_dtype)
+        try:
+            jax.eval_shape(
+                lambda given, y: self.pushing(use, given)(y), [_shape(each) for each in residuals], tangent
+            )
+        except (TypeError, ValueError, AssertionError, RuntimeError):  # JAX refuses in many ways
+            return False
+        return True
+
 
 def programs(view: View) -> Programs:
     """Trace the two programs of a view, the first time; inside the function's world.

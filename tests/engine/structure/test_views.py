@@ -1,5 +1,6 @@
 """Equations that only move entries: the leaf is still seen behind them."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
@@ -16,6 +17,7 @@ MOVES = {
     "padded": lambda w: jnp.pad(w.reshape(3, 10), ((1, 1), (0, 0))),
     "split": lambda w: jnp.split(w.reshape(10, 3), 2)[1],
     "joined": lambda w: jnp.concatenate([w.reshape(10, 3)[:3], jnp.ones((2, 3))]),
+    "put": lambda w: jax.device_put(w.reshape(5, 6)),
     "negative": lambda w: -w.reshape(5, 6),
 }
 

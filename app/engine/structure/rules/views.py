@@ -38,6 +38,7 @@ MOVES: Mapping[Any, Move] = {
     primitives.rev_p: lambda index, params: np.flip(index, tuple(params["dimensions"])),
     primitives.convert_element_type_p: lambda index, _: index,
     primitives.copy_p: lambda index, _: index,
+    primitives.device_put_p: lambda index, _: index,
 }
 
 
