@@ -131,6 +131,9 @@ class Budget:
     block_seconds: float
 
 
+_LEFT = 4  # times what an algorithm is told to keep within, it might still fit
+
+
 @dataclass(frozen=True, eq=False)
 class _Fit:
     candidate: Candidate
@@ -214,7 +217,7 @@ class Planner:
         share = 1
         while True:
             cut = tiling(n1, n2 or n1, rows, columns, n2 is None)
-            fit, worst = self._priced(algorithm, view, cut, budget.memory_bytes // share)
+            fit, worst = self._roomiest(algorithm, view, cut, budget.memory_bytes, share)
             over = worst.peak_bytes / budget.memory_bytes
             slow = worst.seconds / budget.block_seconds
             smallest = cut.rows == cut.columns == 1
@@ -234,6 +237,15 @@ class Planner:
                 share *= 2
             else:
                 rows, columns = smaller(cut.rows, cut.columns, max(over, slow, 1.01))
+
+    def _roomiest(
+        self, algorithm: Algorithm, view: View, cut: Tiling, memory_bytes: int, share: int
+    ) -> tuple[_Fit, Cost]:
+        """A tiling with as many rows of J at a time as fit: algorithms leave much of what they are given."""
+        fit, worst = self._priced(algorithm, view, cut, _LEFT * memory_bytes // share)
+        if worst.peak_bytes > memory_bytes:
+            fit, worst = self._priced(algorithm, view, cut, memory_bytes // share)
+        return fit, worst
 
     def _priced(self, algorithm: Algorithm, view: View, cut: Tiling, memory_bytes: int) -> tuple[_Fit, Cost]:
         chunk = algorithm.chunk(view, cut.rows, cut.columns, memory_bytes)
