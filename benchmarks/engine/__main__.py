@@ -70,8 +70,11 @@ def by_hand(problem: Problem) -> dict[str, Way]:
 
 
 def _compiled(form: Callable[..., jax.Array], x1: list[jax.Array], x2: list[jax.Array]) -> Way:
-    with jax.default_matmul_precision("highest"):
-        compiled = jax.jit(form).lower(x1, x2).compile()
+    try:
+        with jax.default_matmul_precision("highest"):
+            compiled = jax.jit(form).lower(x1, x2).compile()
+    except jax.errors.JaxRuntimeError:  # a GPU's compiler runs the program, and may find no room for it
+        return Way(None, 0)
     analysis = compiled.memory_analysis()
     temporary = int(analysis.temp_size_in_bytes) if analysis else 0
     if temporary > MOST_BYTES:

@@ -7,6 +7,7 @@ in 64 MB at no more than twice the time. Its Jacobians would take 48 GB.
 from functools import partial
 
 from app.engine import Engine, Plan
+from app.errors import NotApplicable
 from benchmarks.device import described, named, product
 from benchmarks.engine import functions
 from benchmarks.measure import by_turns, spread
@@ -36,7 +37,10 @@ def main() -> None:
         x1, x2 = engine.example(function, N, N, seed=1)
         problem = engine.problem(function, {"x1": x1, "x2": x2})
         engine.inspect(function)  # so that the parameters are held, and come out of the budget
-        plan = engine.plan(problem)
+        try:
+            plan = engine.plan(problem)
+        except NotApplicable:
+            continue
         engine.prepare(plan)
         plans[budget] = engine, plan
         ways[str(budget)] = partial(
@@ -59,7 +63,8 @@ def main() -> None:
         )
     about = (
         f"MLP {'-'.join(map(str, WIDTHS))}, {N} × {N} examples, by all {params // 4:,} parameters. Held: "
-        "temporaries by the compiler's count, and the blocks at hand; parameters apart. 1 MB is 2²⁰ bytes."
+        "temporaries by the compiler's count, and the blocks at hand; parameters apart. Budgets that nothing "
+        "fits are left out. 1 MB is 2²⁰ bytes."
     )
     text = f"# Budgets\n\n{described(times.product_seconds)}.\n\n{about}\n\n{table(HEAD, rows)}"
     figures = {name: spread(seconds).median for name, seconds in times.seconds.items()}
