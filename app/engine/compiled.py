@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -35,6 +36,13 @@ class Tile:
     rows: int
     columns: int | None
     chunk: int
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.view, self.algorithm, self.rows, self.columns, self.chunk))
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: tiles are looked up with every block
 
     def traced(self) -> Any:
         """The jaxpr of the kernel. Raises ``NotApplicable``, with the reason."""

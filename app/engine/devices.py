@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 
@@ -23,7 +22,7 @@ class Rates:
         grouped_flops_per_second: of convolutions of single channels.
         bytes_per_second: read and written by elementwise work on large arrays, together.
         fresh_bytes_per_second: of memory that a program touches for the first time.
-        call_seconds: of one block that computes nothing: arrays there, a call, an array back.
+        block_seconds: of one block that computes nothing: a call of a program, transfers, what is around it.
         step_seconds: of one operation or one step of a loop inside a program, whatever it computes.
         workspace_bytes: that a program with a product holds, whatever the size of the product.
     """
@@ -33,7 +32,7 @@ class Rates:
     grouped_flops_per_second: float = 1e8
     bytes_per_second: float = 2e10
     fresh_bytes_per_second: float = 1e10
-    call_seconds: float = 5e-5
+    block_seconds: float = 1e-4
     step_seconds: float = 2e-6
     workspace_bytes: float = 0.0
 
@@ -55,15 +54,15 @@ def known(measured: Mapping[str, float] | None) -> Rates | None:
 
 @cache
 def rates() -> Rates:
-    """Measure the default device, the first time; afterwards the same value.
+    """Measure the default device, the first time; afterwards the same value. Of a block, the call alone.
 
     Takes a second on a CPU, some seconds on a GPU, where programs take longer to compile.
     """
-    call = _least(_compiled(lambda a: a[:8] + 1, jnp.ones(1 << 12, jnp.float32)))
+    call = least_seconds(_compiled(lambda a: a[:8] + 1, jnp.ones(1 << 12, jnp.float32)))
     small, steps = jnp.eye(8, dtype=jnp.float32), 1_000
     # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
     loop = _compiled(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
-    step = max(_least(loop) - call, 1e-7) / steps
+    step = max(least_seconds(loop) - call, 1e-7) / steps
     side, product = _grown(_squares, 1 << 10, 1 << 12, 4, 4 * call)
     length, streamed, fresh = _streaming(call, step)
     size, work = _grown(_elementwise, 1 << 12, 1 << 24, 64, 4 * (call + _ROUNDS * step))
@@ -74,7 +73,7 @@ def rates() -> Rates:
         grouped_flops_per_second=2 * images * _PIXELS * 9 / max(groups - call, 1e-7),
         bytes_per_second=8 * length / streamed,
         fresh_bytes_per_second=8 * length / fresh,
-        call_seconds=_least(_block()),
+        block_seconds=call,
         step_seconds=step,
         workspace_bytes=_workspace_bytes(),
     )
@@ -112,9 +111,10 @@ def _streaming(call: float, step: float) -> tuple[int, float, float]:
         return rolled
 
     length, often = _grown(passes(12), 1 << 22, 1 << 25, 8, 4 * (call + 12 * step))
-    once = _least(passes(2)(length))
+    once = least_seconds(passes(2)(length))
     streamed = max((often - once) / 10 - step, 1e-7)
-    return length, streamed, max(once - call - 2 * (streamed + step), 1e-7)
+    # Memory that is new is touched no faster than memory that is not.
+    return length, streamed, max(once - call - 2 * (streamed + step), streamed)
 
 
 def _elementwise(size: int) -> Callable[[], Any]:
@@ -137,19 +137,12 @@ def _depthwise(count: int) -> Callable[[], Any]:
     )
 
 
-def _block() -> Callable[[], Any]:
-    """What each block costs beside its computation: two arrays to the device, a program, one array back."""
-    row: Any = np.ones((1, 64), np.float32)
-    compiled: Any = jax.jit(lambda a, b: a @ b.T).lower(row, row).compile()
-    return lambda: np.asarray(compiled(jax.device_put(row), jax.device_put(row)))
-
-
 def _grown(
     make: Callable[[int], Callable[[], Any]], size: int, largest: int, factor: int, enough_seconds: float
 ) -> tuple[int, float]:
     """The first size at which a program takes long enough to be measured, and its seconds."""
     while True:
-        seconds = _least(make(size))
+        seconds = least_seconds(make(size))
         if seconds >= enough_seconds or size * factor > largest:
             return size, seconds
         size *= factor
@@ -160,7 +153,7 @@ def _compiled(function: Callable[[Any], Any], argument: Any) -> Callable[[], Any
     return lambda: compiled(argument).block_until_ready()
 
 
-def _least(program: Callable[[], Any]) -> float:
+def least_seconds(program: Callable[[], Any]) -> float:
     """The least seconds of five calls, after one that does not count."""
     program()
     times = []

@@ -6,7 +6,8 @@ compile, say so; who calls them decides on which thread.
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -14,10 +15,10 @@ import jax
 import numpy as np
 
 from app.engine import devices
-from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Executables, Tile, compile_seconds
 from app.engine.examples import example
 from app.engine.execute import execute
+from app.engine.explanation import check_name, explained, refusal
 from app.engine.inspection import report_card
 from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
@@ -27,12 +28,10 @@ from app.engine.residency import Heard, Holding, Residency
 from app.engine.signature import Signature, signature
 from app.engine.verification import Verification
 from app.engine.view import View
-from app.errors import AnswerTooLarge, NotApplicable
+from app.errors import AnswerTooLarge
 from app.function import Function
-from app.specs import Block, Receipt
+from app.specs import ArraySpec, Block, Receipt
 
-_LARGER = (2, 4, 16, 64)  # times a budget that are tried, to say what they would buy
-_FASTER = 0.9  # of the seconds, for it to be said
 _PLANS = 1024
 
 
@@ -78,7 +77,10 @@ class Engine:
         Returns:
             The rates that plans are priced by, as JSON.
         """
-        self._rates = devices.known(measured) or devices.rates()
+        known = devices.known(measured)
+        self._rates = known or devices.rates()
+        if known is None:
+            self._rates = replace(self._rates, block_seconds=self._idle_block_seconds())
         return asdict(self._rates)
 
     def signature(self, function: Function) -> Signature:
@@ -110,7 +112,7 @@ class Engine:
             NotApplicable: where the named algorithm, or none, can do it within the budget.
             AnswerTooLarge: where the matrix would be larger than is answered.
         """
-        _check_name(algorithm)
+        check_name(algorithm)
         needed = _answer_bytes(problem)
         if needed > self.max_answer_bytes:
             raise AnswerTooLarge(
@@ -121,7 +123,7 @@ class Engine:
             )
         plan = self._plan(*self._key(problem, algorithm))
         if plan.chosen is None:
-            raise _refusal(plan, algorithm)
+            raise refusal(plan, algorithm)
         return plan
 
     def ready(self, problem: Problem, algorithm: str = "auto") -> Plan | None:
@@ -148,7 +150,7 @@ class Engine:
             SpecMismatch: for a wrt that names nothing.
             NotApplicable: for a name that is no algorithm.
         """
-        _check_name(algorithm)
+        check_name(algorithm)
         wrt = wrt or function.wrt
         view = _view(function, wrt, precision)
         return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
@@ -165,27 +167,8 @@ class Engine:
         memory_bytes: int | None = None,
     ) -> dict[str, Any]:
         """``explain`` as ``POST /plan`` answers it, with the budget, and what a larger one would buy."""
-        budget = memory_bytes or self.memory_bytes
-
-        def within(memory_bytes: int) -> Plan:
-            return self.explain(
-                function,
-                n1,
-                n2,
-                wrt=wrt,
-                algorithm=algorithm,
-                precision=precision,
-                memory_bytes=memory_bytes,
-            )
-
-        plan = within(budget)
-        larger = ((times * budget, within(times * budget)) for times in _LARGER)
-        worth = (
-            {"memory_bytes": size, "algorithm": other.algorithm, "seconds": other.seconds}
-            for size, other in larger
-            if other.algorithm and (not plan.algorithm or other.seconds < _FASTER * plan.seconds)
-        )
-        return {**plan.as_dict(), "memory_bytes": budget, "larger_budget": next(worth, None)}
+        how = {"wrt": wrt, "algorithm": algorithm, "precision": precision}
+        return explained(partial(self.explain, function, n1, n2, **how), memory_bytes or self.memory_bytes)
 
     def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
         """Take a plan of ``explain`` back that an earlier process made; nothing is priced.
@@ -269,6 +252,19 @@ class Engine:
         with self._lock:
             self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
 
+    def _idle_block_seconds(self) -> float:
+        """Seconds of one block of a function that does next to nothing."""
+        nothing = Function(lambda _, x: 2 * x, ArraySpec("float32", (8,)), name="nothing")
+        problem = self.problem(
+            nothing, {"x1": np.ones((1, 8), np.float32), "x2": np.ones((1, 8), np.float32)}
+        )
+        plan = self.plan(problem, "contraction")
+        self.prepare(plan)
+        try:
+            return devices.least_seconds(lambda: list(self.execute(plan, problem)))
+        finally:
+            self.forget(nothing)
+
     def _key(self, problem: Problem, algorithm: str) -> tuple[View, str, int, int | None, str, int]:
         n2 = None if problem.symmetric else problem.n2
         return problem.view, problem.wrt, problem.n1, n2, algorithm, self.memory_bytes
@@ -300,19 +296,3 @@ def _view(function: Function, wrt: str, precision: Precision) -> View:
 
 def _answer_bytes(problem: Problem) -> int:
     return prod(problem.sizes) * problem.view.itemsize
-
-
-def _check_name(algorithm: str) -> None:
-    names = [each.name for each in ALGORITHMS]
-    if algorithm not in ("auto", *names):
-        raise NotApplicable(f"algorithm {algorithm!r} is not known; expected auto, {', '.join(names)}")
-
-
-def _refusal(plan: Plan, algorithm: str) -> NotApplicable:
-    reasons = {each.algorithm: each.refused for each in plan.candidates if each.refused}
-    if algorithm != "auto":
-        return NotApplicable(f"{reasons[algorithm]}; ask for auto, or another algorithm")
-    return NotApplicable(
-        "no algorithm can do this: " + "; ".join(reasons.values()),
-        reasons=reasons,
-    )

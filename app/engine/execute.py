@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 from jax import Array
 
@@ -76,14 +75,18 @@ def _dispatch(
         return _Pending(rows, columns, tile, executable.run(params, x1, x2), started)
 
 
-def _slice(side: Side, rows: Range, size: int) -> list[Array]:
-    """Some examples on the device, padded to a size by the last of them."""
+def _slice(side: Side, rows: Range, size: int) -> list[np.ndarray]:
+    """Some examples, padded to a size by the last of them.
+
+    They stay in host memory: a compiled program takes them from there much sooner than from arrays that were
+    put on the device for it.
+    """
     start, stop = rows
     missing = size - (stop - start)
     leaves = [leaf[start:stop] for leaf in side.leaves]
     if missing:
         leaves = [np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) for leaf in leaves]
-    return [jax.device_put(leaf) for leaf in leaves]
+    return leaves
 
 
 def _arrived(

@@ -196,7 +196,7 @@ class Planner:
             Whether plans of the tile's function have to be made again.
         """
         with self._lock:
-            predicted = self._price(tile).seconds + self._rates().call_seconds
+            predicted = self._price(tile).seconds + self._rates().block_seconds
         return self._observations.add(tile, seconds, predicted, sure=seconds > 2 * block_seconds)
 
     def forget(self, function: Function) -> None:
@@ -269,7 +269,7 @@ class Planner:
     def _corrected(self, tile: Tile) -> Cost:
         """The price of one block with its transfers, by what was seen."""
         price = self._price(tile)
-        seconds = (price.seconds + self._rates().call_seconds) * self._observations.ratio(tile)
+        seconds = (price.seconds + self._rates().block_seconds) * self._observations.ratio(tile)
         return Cost(price.flops, seconds, price.peak_bytes)
 
     def _price(self, tile: Tile) -> Cost:

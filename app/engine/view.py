@@ -36,6 +36,13 @@ class View:
     dtype: str
     precision: str = "highest"
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.signature, self.selection, self.dtype, self.precision))
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: views are looked up with every request
+
     @property
     def k(self) -> int:
         """Number of scalars in y."""
