@@ -3,7 +3,7 @@
 An estimate for counting costs; no program is changed. Knows no device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -78,23 +78,25 @@ def simplified(jaxpr: Any) -> Simplified:
     """Simplify an open jaxpr, not what is nested in it."""
     equations, same = _shared(_alive(jaxpr))
     outputs = frozenset(same.get(var, var) for var in jaxpr.outvars if not isinstance(var, core.Literal))
-    readers: dict[Any, list[Any]] = {}
-    for equation in equations:
-        for var in set(_read(equation, same)):
-            readers.setdefault(var, []).append(equation)
-    unwritten = frozenset(
-        var
-        for equation in equations
-        for var in equation.outvars
-        if _leading(equation)
-        or (
-            equation.primitive.name in FUSED
-            and var not in outputs
-            and len(readers.get(var, ())) <= 1
-            and all(_fuses(reader) for reader in readers.get(var, ()))
-        )
-    )
+    unwritten = frozenset(_fused(equations, same, outputs))
     return Simplified(equations, _through(equations, same, unwritten), unwritten, outputs)
+
+
+def _fused(equations: Sequence[Any], same: dict[Any, Any], outputs: frozenset[Any]) -> Iterator[Any]:
+    """Values that are computed where they are read: all that reads them is, in the end, one equation."""
+    ends: dict[Any, set[int]] = {}  # the equations that a value ends up in
+    fusing: dict[Any, bool] = {}
+    for number in range(len(equations) - 1, -1, -1):
+        equation, made = equations[number], equations[number].outvars
+        into = set().union(*(ends.get(var, ()) for var in made))
+        elementwise = equation.primitive.name in FUSED and not outputs.intersection(made)
+        alone = len(into) <= 1 and all(fusing.get(var, True) for var in made)
+        unwritten = _leading(equation) or (elementwise and alone)
+        if unwritten:
+            yield from made
+        for var in _read(equation, same):
+            ends.setdefault(var, set()).update(into if unwritten else (number,))
+            fusing[var] = fusing.get(var, True) and _fuses(equation)
 
 
 def _through(
@@ -198,7 +200,15 @@ def _read(equation: Any, same: dict[Any, Any]) -> list[Any]:
 
 def _fuses(equation: Any) -> bool:
     name = equation.primitive.name
+    if name == "dot_general":  # of two vectors, a product is a sum
+        depth = _depth(equation) * _size(equation.outvars[0].aval)
+        return all(_size(operand.aval) == depth for operand in equation.invars)
     return name in FUSED or name.startswith(_REDUCING)
+
+
+def _depth(product: Any) -> int:
+    (contracted, _), _ = product.params["dimension_numbers"]
+    return prod(product.invars[0].aval.shape[axis] for axis in contracted)
 
 
 def _size(aval: Any) -> int:
