@@ -153,11 +153,17 @@ def _compiled(function: Callable[[Any], Any], argument: Any) -> Callable[[], Any
     return lambda: compiled(argument).block_until_ready()
 
 
-def least_seconds(program: Callable[[], Any]) -> float:
-    """The least seconds of five calls, after one that does not count."""
+def least_seconds(program: Callable[[], Any], rest_seconds: float = 0.0) -> float:
+    """The least seconds of five calls, after one that does not count.
+
+    Args:
+        program: what is called.
+        rest_seconds: before each call, so that it finds the machine as a request does, not in full swing.
+    """
     program()
     times = []
     for _ in range(5):
+        time.sleep(rest_seconds)
         start = time.perf_counter()
         program()
         times.append(time.perf_counter() - start)

@@ -261,7 +261,7 @@ class Engine:
         plan = self.plan(problem, "contraction")
         self.prepare(plan)
         try:
-            return devices.least_seconds(lambda: list(self.execute(plan, problem)))
+            return devices.least_seconds(lambda: list(self.execute(plan, problem)), rest_seconds=0.001)
         finally:
             self.forget(nothing)
 
