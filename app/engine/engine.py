@@ -7,7 +7,7 @@ compile, say so; who calls them decides on which thread.
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 from typing import Any
 
@@ -77,10 +77,7 @@ class Engine:
         Returns:
             The rates that plans are priced by, as JSON.
         """
-        known = devices.known(measured)
-        self._rates = known or devices.rates()
-        if known is None:
-            self._rates = replace(self._rates, block_seconds=self._idle_block_seconds())
+        self._rates = devices.known(measured) or self._measured
         return asdict(self._rates)
 
     def signature(self, function: Function) -> Signature:
@@ -252,18 +249,19 @@ class Engine:
         with self._lock:
             self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
 
-    def _idle_block_seconds(self) -> float:
-        """Seconds of one block of a function that does next to nothing."""
+    @cached_property
+    def _measured(self) -> devices.Rates:
+        """The rates of the device, and the seconds of one block of a function that does next to nothing."""
+        rates = self._rates = devices.rates()
         nothing = Function(lambda _, x: 2 * x, ArraySpec("float32", (8,)), name="nothing")
         problem = self.problem(
             nothing, {"x1": np.ones((1, 8), np.float32), "x2": np.ones((1, 8), np.float32)}
         )
-        plan = self.plan(problem, "contraction")
+        plan = self._plan(problem.view, problem.wrt, 1, 1, "contraction", 1 << 40)
         self.prepare(plan)
-        try:
-            return devices.least_seconds(lambda: list(self.execute(plan, problem)), rest_seconds=0.001)
-        finally:
-            self.forget(nothing)
+        seconds = devices.least_seconds(lambda: list(self.execute(plan, problem)), rest_seconds=0.001)
+        self.forget(nothing)
+        return replace(rates, block_seconds=seconds)
 
     def _key(self, problem: Problem, algorithm: str) -> tuple[View, str, int, int | None, str, int]:
         n2 = None if problem.symmetric else problem.n2

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 from jax import Array
 
@@ -75,18 +76,18 @@ def _dispatch(
         return _Pending(rows, columns, tile, executable.run(params, x1, x2), started)
 
 
-def _slice(side: Side, rows: Range, size: int) -> list[np.ndarray]:
-    """Some examples, padded to a size by the last of them.
+def _slice(side: Side, rows: Range, size: int) -> list[Array]:
+    """Some examples on the device, padded to a size by the last of them.
 
-    They stay in host memory: a compiled program takes them from there much sooner than from arrays that were
-    put on the device for it.
+    They are put there first: a compiled program that is given NumPy's arrays reads them where they are, and
+    after it has returned.
     """
     start, stop = rows
     missing = size - (stop - start)
     leaves = [leaf[start:stop] for leaf in side.leaves]
     if missing:
         leaves = [np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) for leaf in leaves]
-    return leaves
+    return [jax.device_put(leaf) for leaf in leaves]
 
 
 def _arrived(

@@ -39,7 +39,7 @@ reversed_only.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (2 * jnp.cos(x) * g
 
 @entry(
     x=f32(11),
-    params={"w": weights(2, 7, 11)},
+    params={"w": weights(18, 7, 11)},
     cannot={"forward": "custom_vjp"},
 )
 def custom_vjp(params, x):
@@ -77,7 +77,7 @@ directed.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (jnp.cos(x) * g / jnp.sq
 
 @entry(
     x=f32(11),
-    params={"w": weights(16, 7, 11)},
+    params={"w": weights(21, 7, 11)},
     cannot={"forward": "custom_vjp", "vector_products": "not linear in the cotangent"},
 )
 def divided_cotangent(params, x):
