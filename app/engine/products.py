@@ -90,9 +90,10 @@ def by_chunks(
 def mirror(block: Array) -> Array:
     """The upper triangle of ``[n, k, n, k]``, mirrored: symmetric to the last bit."""
     m = prod(block.shape[:2])
+    # A compiler that knows the numbers unfolds the choice into code: endlessly, or past its threads' stacks.
+    row, column = lax.optimization_barrier((jnp.arange(m), jnp.arange(m)))
     square = block.reshape(m, m)
-    row, column = jnp.arange(m)[:, None], jnp.arange(m)[None, :]
-    return jnp.where(row <= column, square, square.T).reshape(block.shape)
+    return jnp.where(row[:, None] <= column[None, :], square, square.T).reshape(block.shape)
 
 
 def _flat(rows: Array) -> Array:

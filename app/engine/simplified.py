@@ -12,7 +12,18 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-_VIEWS = frozenset({"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "copy_p", "device_put"})
+_VIEWS = frozenset(
+    {
+        "reshape",
+        "squeeze",
+        "expand_dims",
+        "stop_gradient",
+        "copy",
+        "copy_p",
+        "device_put",
+        "optimization_barrier",
+    }
+)
 # What is computed where it is needed rather than written, if that is in one place.
 FUSED = frozenset(
     (
