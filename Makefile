@@ -61,6 +61,8 @@ check: dev
 
 bench: dev
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.engine.budgets
+	$(BIN)/python -m benchmarks.engine.compiling
 	$(BIN)/python -m benchmarks.planner
 
 bench-planner: dev
