@@ -18,6 +18,9 @@ from app.settings import Settings
 
 GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
 FIRST = "sqrt_mean"
+_SWITCH_SECONDS = (
+    1e-3  # for which a thread that traces or plans keeps the event loop waiting; 5e-3 by default
+)
 
 
 def serve(settings: Settings) -> int:
@@ -51,6 +54,7 @@ def serve(settings: Settings) -> int:
         # Uvicorn raises the signal again when it has finished, to end the process as the signal would.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         server.run(sockets=[listener])
     if not app.state.house.closed_in_time:
         _abandon()

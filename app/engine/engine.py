@@ -33,6 +33,7 @@ from app.function import Function
 from app.specs import ArraySpec, Block, Receipt
 
 _PLANS = 1024
+_SHORT = 0.5  # of the seconds of a block: shorter ones correct no prediction
 
 
 class Engine:
@@ -281,6 +282,9 @@ class Engine:
         return plan
 
     def _observe(self, tile: Tile, seconds: float) -> None:
+        # Short blocks are at the mercy of the machine, and a change of plan changes the last bits of answers.
+        if seconds < _SHORT * self.block_seconds:
+            return
         if self._planner.observe(tile, seconds, self.block_seconds):
             function = tile.view.signature.function
             with self._lock:

@@ -131,6 +131,7 @@ class Budget:
     block_seconds: float
 
 
+_FAR_TOO_LONG = 5  # times the seconds of a block
 _LEFT = 4  # times what an algorithm is told to keep within, it might still fit
 
 
@@ -190,14 +191,14 @@ class Planner:
         return reasons[key]
 
     def observe(self, tile: Tile, seconds: float, block_seconds: float) -> bool:
-        """Take in what a block took with its transfers; one of more than twice the budget counts at once.
+        """Take in what a block took with its transfers; one that is far over the budget counts at once.
 
         Returns:
             Whether plans of the tile's function have to be made again.
         """
         with self._lock:
             predicted = self._price(tile).seconds + self._rates().block_seconds
-        return self._observations.add(tile, seconds, predicted, sure=seconds > 2 * block_seconds)
+        return self._observations.add(tile, seconds, predicted, sure=seconds > _FAR_TOO_LONG * block_seconds)
 
     def forget(self, function: Function) -> None:
         """Drop what is remembered of a function."""
