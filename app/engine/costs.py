@@ -14,7 +14,7 @@ from jax.extend import core
 
 from app.engine.devices import Rates
 from app.engine.footprint import peak_bytes
-from app.engine.simplified import Simplified, bytes_of, is_view, simplified
+from app.engine.simplified import Simplified, bytes_of, depth_of, is_view, simplified, size_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def cost(program: Any, rates: Rates) -> Cost:
 def _walk(jaxpr: Any, rates: Rates, *, results: bool = True) -> Cost:
     seen = simplified(jaxpr)
     each = [_equation(equation, rates, seen) for equation in seen.equations]
-    steps = sum(not all(var in seen.unwritten for var in equation.outvars) for equation in seen.equations)
+    steps = sum(map(seen.writes, seen.equations))
     seconds = sum(cost.seconds for cost in each) + steps * rates.step_seconds
     peak = peak_bytes(seen, [cost.peak_bytes for cost in each], results=results)
     return Cost(sum(cost.flops for cost in each), seconds, peak)
@@ -86,12 +86,11 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     bodies = [_jaxpr(body) for body in core.jaxprs_in_params(params)]
     if bodies:
         return _call(name, params, bodies, rates)
-    out = sum(_size(var.aval) for var in equation.outvars)
+    out = sum(size_of(var.aval) for var in equation.outvars)
     written = sum(seen.bytes_of(var) for var in equation.outvars)
     read = sum(bytes_of(var.aval) for var in equation.invars)
     if name == "dot_general":
-        (contracted, _), _ = params["dimension_numbers"]
-        depth = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+        depth = depth_of(equation)
         copied = _transposed_bytes(equation)
         return _roofline(2.0 * out * depth, read + written, rates, rates.flops_per_second, copied)
     if name == "conv_general_dilated":
@@ -109,7 +108,7 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     if is_view(equation):
         return NOTHING
     if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
-        worked = max(out, sum(_size(var.aval) for var in equation.invars))
+        worked = max(out, sum(size_of(var.aval) for var in equation.invars))
         return _roofline(float(worked), read + written, rates, rates.scalar_flops_per_second, 0)
     return _roofline(float(out * _DEAR.get(name, 1)), written, rates, rates.scalar_flops_per_second, 0)
 
@@ -161,7 +160,3 @@ def _roofline(flops: float, moved: float, rates: Rates, flops_per_second: float,
 
 def _jaxpr(body: Any) -> Any:
     return getattr(body, "jaxpr", body)
-
-
-def _size(aval: Any) -> int:
-    return prod(getattr(aval, "shape", ()))

@@ -31,11 +31,7 @@ class _Walk:
     def __init__(self, seen: Simplified, extra: Sequence[int], *, results: bool) -> None:
         self._seen = seen
         self._results = results
-        written = [
-            number
-            for number, equation in enumerate(seen.equations)
-            if not all(var in seen.unwritten for var in equation.outvars)
-        ]
+        written = [number for number, equation in enumerate(seen.equations) if seen.writes(equation)]
         self._names = [seen.equations[number].primitive.name for number in written]
         self._made = [seen.equations[number].outvars for number in written]
         self._extra = [extra[number] for number in written]

@@ -84,6 +84,10 @@ class Simplified:
         """Bytes that a value takes."""
         return 0 if var in self.unwritten else bytes_of(var.aval)
 
+    def writes(self, equation: Any) -> bool:
+        """Whether an equation is a step of its own, rather than computed where it is read."""
+        return not self.unwritten.issuperset(equation.outvars)
+
 
 def simplified(jaxpr: Any) -> Simplified:
     """Simplify an open jaxpr, not what is nested in it."""
@@ -173,7 +177,7 @@ def is_view(equation: Any) -> bool:
     if name in _VIEWS:
         return True
     if name == "broadcast_in_dim":
-        return _size(equation.invars[0].aval) == _size(equation.outvars[0].aval)
+        return size_of(equation.invars[0].aval) == size_of(equation.outvars[0].aval)
     shape = getattr(equation.invars[0].aval, "shape", ()) if equation.invars else ()
     if name == "transpose":
         moved = [axis for axis in equation.params["permutation"] if shape[axis] != 1]
@@ -212,17 +216,19 @@ def _read(equation: Any, same: dict[Any, Any]) -> list[Any]:
 def _fuses(equation: Any) -> bool:
     name = equation.primitive.name
     if name == "dot_general":  # of two vectors, a product is a sum
-        depth = _depth(equation) * _size(equation.outvars[0].aval)
-        return all(_size(operand.aval) == depth for operand in equation.invars)
+        depth = depth_of(equation) * size_of(equation.outvars[0].aval)
+        return all(size_of(operand.aval) == depth for operand in equation.invars)
     return name in FUSED or name.startswith(_REDUCING)
 
 
-def _depth(product: Any) -> int:
+def depth_of(product: Any) -> int:
+    """Terms that an entry of a ``dot_general`` sums up."""
     (contracted, _), _ = product.params["dimension_numbers"]
     return prod(product.invars[0].aval.shape[axis] for axis in contracted)
 
 
-def _size(aval: Any) -> int:
+def size_of(aval: Any) -> int:
+    """Number of scalars."""
     return prod(getattr(aval, "shape", ()))
 
 

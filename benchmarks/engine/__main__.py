@@ -17,6 +17,7 @@ import numpy as np
 from app.engine import ALGORITHMS, Engine, Plan, Problem
 from benchmarks.device import described, named, product
 from benchmarks.engine.cases import Case, cases
+from benchmarks.engine.holding import temporary_bytes
 from benchmarks.measure import Timed, by_turns, spread
 from benchmarks.report import bars, table, write
 
@@ -94,8 +95,7 @@ def _planned(engine: Engine, problem: Problem, algorithm: str) -> Way:
     if plan.seconds > MOST_SECONDS:
         return Way(None, 0)
     engine.prepare(plan)
-    temporary = max(engine.executables.get(tile).temporary_bytes for tile in plan.tiles)
-    return Way(lambda: list(engine.execute(plan, problem)), temporary)
+    return Way(lambda: list(engine.execute(plan, problem)), temporary_bytes(engine, plan))
 
 
 def measured(engine: Engine, case: Case, seconds: float) -> tuple[dict[str, Way], Timed]:

@@ -6,10 +6,11 @@ in 64 MB at no more than twice the time. Its Jacobians would take 48 GB.
 
 from functools import partial
 
-from app.engine import Engine, Plan
+from app.engine import Engine
 from app.errors import NotApplicable
 from benchmarks.device import described, named, product
 from benchmarks.engine import functions
+from benchmarks.engine.holding import block_bytes, temporary_bytes
 from benchmarks.measure import by_turns, spread
 from benchmarks.report import table, write
 
@@ -17,13 +18,6 @@ BUDGETS = (1024, 256, 64, 16)  # MB
 N = 64
 WIDTHS = (784, 2048, 2048, 2048, 10)
 HEAD = ["budget, MB", "algorithm", "blocks", "predicted, MB", "held, MB", "ms", "times the largest budget's"]
-
-
-def held_bytes(engine: Engine, plan: Plan) -> int:
-    """Temporaries of the largest program, by the compiler's count, and the two blocks at hand."""
-    temporary = max(engine.executables.get(tile).temporary_bytes for tile in plan.tiles)
-    block = plan.tiling.rows * plan.tiling.columns * plan.view.k**2 * plan.view.itemsize
-    return temporary + min(2, plan.blocks) * block
 
 
 def main() -> None:
@@ -50,13 +44,14 @@ def main() -> None:
     rows = []
     for budget, (engine, plan) in plans.items():
         assert plan.chosen is not None
+        held = temporary_bytes(engine, plan) + min(2, plan.blocks) * block_bytes(plan)
         rows.append(
             [
                 str(budget),
                 plan.chosen.algorithm,
                 f"{plan.blocks} of {plan.tiling.rows} × {plan.tiling.columns}",
                 f"{plan.chosen.bytes / 2**20:,.1f}",
-                f"{held_bytes(engine, plan) / 2**20:,.1f}",
+                f"{held / 2**20:,.1f}",
                 f"{times.spread(str(budget)).median * 1e3:,.1f}",
                 f"{times.ratio(str(budget), str(BUDGETS[0])):.2f}",
             ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app import Function
 from app.engine import ALGORITHMS, Engine, Plan, Problem
 from app.errors import NotApplicable
+from benchmarks.engine.holding import block_bytes, temporary_bytes
 from benchmarks.measure import timed
 from benchmarks.planner.grid import Row, Sizes
 
@@ -138,9 +139,8 @@ def _times(engine: Engine, problem: Problem, plans: Mapping[str, Plan]) -> dict[
 
 
 def _way(engine: Engine, plan: Plan, times: list[float], *, chosen: bool) -> Way:
-    candidate, tiling, view = plan.chosen, plan.tiling, plan.view
+    candidate, tiling = plan.chosen, plan.tiling
     assert candidate is not None
-    temporary = max(engine.executables.get(tile).temporary_bytes for tile in plan.tiles) if times else 0
     return Way(
         candidate.algorithm,
         chosen,
@@ -153,6 +153,6 @@ def _way(engine: Engine, plan: Plan, times: list[float], *, chosen: bool) -> Way
         plan.blocks,
         min(times, default=None),
         len(times),
-        temporary,
-        tiling.rows * tiling.columns * view.k**2 * view.itemsize,
+        temporary_bytes(engine, plan) if times else 0,
+        block_bytes(plan),
     )
