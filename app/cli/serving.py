@@ -18,9 +18,8 @@ from app.settings import Settings
 
 GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
 FIRST = "sqrt_mean"
-_SWITCH_SECONDS = (
-    1e-3  # for which a thread that traces or plans keeps the event loop waiting; 5e-3 by default
-)
+# How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
+_SWITCH_SECONDS = 1e-3
 
 
 def serve(settings: Settings) -> int:

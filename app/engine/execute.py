@@ -77,11 +77,7 @@ def _dispatch(
 
 
 def _slice(side: Side, rows: Range, size: int) -> list[Array]:
-    """Some examples on the device, padded to a size by the last of them.
-
-    They are put there first: a compiled program that is given NumPy's arrays reads them where they are, and
-    after it has returned.
-    """
+    """Some examples on the device, padded to a size by the last of them."""
     start, stop = rows
     missing = size - (stop - start)
     leaves = [leaf[start:stop] for leaf in side.leaves]
