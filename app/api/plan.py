@@ -1,5 +1,6 @@
 """``POST /plan``: what the planner would choose, and why, without any array."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -11,6 +12,7 @@ from app.api.failures import explain
 from app.api.house import House, house_of
 from app.api.models import PlanAnswer, PlanRequest
 from app.api.openapi import failing
+from app.engine import explained
 from app.wire import reader_for
 
 JSON = "application/json"
@@ -43,14 +45,17 @@ async def plan(request: Request, house: Annotated[House, Depends(house_of)]) -> 
     asked = await _read(request)
     function = house.catalog.get(asked.function)
     return await house.scheduler.on_compiler(
-        house.engine.explained,
-        function,
-        asked.n1,
-        asked.n2,
-        wrt=asked.wrt,
-        algorithm=asked.algorithm,
-        precision=asked.precision,
-        memory_bytes=asked.memory_bytes,
+        explained,
+        partial(
+            house.engine.explain,
+            function,
+            asked.n1,
+            asked.n2,
+            wrt=asked.wrt,
+            algorithm=asked.algorithm,
+            precision=asked.precision,
+        ),
+        asked.memory_bytes or house.engine.memory_bytes,
     )
 
 

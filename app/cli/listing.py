@@ -1,6 +1,7 @@
 """``jjt functions`` and ``jjt plan``: what the registry and the planner say, as tables."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 import typer
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.catalog import Catalog
-from app.engine import Engine
+from app.engine import Engine, explained
 from app.errors import LoadError
 from app.settings import Settings
 
@@ -51,15 +52,8 @@ def plan(
     catalog, engine = _loaded(settings)
     function = catalog.get(name)
     engine.calibrate()
-    chosen = engine.explained(
-        function,
-        n1,
-        n2,
-        wrt=wrt,
-        algorithm=algorithm,
-        precision=precision,
-        memory_bytes=settings.memory_bytes,
-    )
+    plan_within = partial(engine.explain, function, n1, n2, wrt=wrt, algorithm=algorithm, precision=precision)
+    chosen = explained(plan_within, engine.memory_bytes)
     table = Table("", "algorithm", "seconds", "bytes", "flops", box=None, pad_edge=False)
     for item in chosen["algorithms"]:
         mark = "→" if item["algorithm"] == chosen["algorithm"] else ""

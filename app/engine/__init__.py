@@ -2,9 +2,21 @@
 
 from app.engine.algorithms import ALGORITHMS
 from app.engine.engine import Engine
+from app.engine.explanation import explained
 from app.engine.outlines import Outline, outline
 from app.engine.planner import Candidate, Plan
 from app.engine.problem import Problem
 from app.engine.signature import Leaf, Signature
 
-__all__ = ["ALGORITHMS", "Candidate", "Engine", "Leaf", "Outline", "Plan", "Problem", "Signature", "outline"]
+__all__ = [
+    "ALGORITHMS",
+    "Candidate",
+    "Engine",
+    "Leaf",
+    "Outline",
+    "Plan",
+    "Problem",
+    "Signature",
+    "explained",
+    "outline",
+]

@@ -7,7 +7,7 @@ compile, say so; who calls them decides on which thread.
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from functools import cached_property, partial
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -18,7 +18,7 @@ from app.engine import devices
 from app.engine.compiled import Executables, Tile, compile_seconds
 from app.engine.examples import example
 from app.engine.execute import execute
-from app.engine.explanation import check_name, explained, refusal
+from app.engine.explanation import check_name, refusal
 from app.engine.inspection import report_card
 from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
@@ -153,21 +153,6 @@ class Engine:
         view = _view(function, wrt, precision)
         return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
 
-    def explained(
-        self,
-        function: Function,
-        n1: int,
-        n2: int | None = None,
-        *,
-        wrt: str | None = None,
-        algorithm: str = "auto",
-        precision: Precision = "highest",
-        memory_bytes: int | None = None,
-    ) -> dict[str, Any]:
-        """``explain`` as ``POST /plan`` answers it, with the budget, and what a larger one would buy."""
-        how = {"wrt": wrt, "algorithm": algorithm, "precision": precision}
-        return explained(partial(self.explain, function, n1, n2, **how), memory_bytes or self.memory_bytes)
-
     def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
         """Take a plan of ``explain`` back that an earlier process made; nothing is priced.
 
@@ -253,7 +238,7 @@ class Engine:
     @cached_property
     def _measured(self) -> devices.Rates:
         """The rates of the device, and the seconds of one block of a function that does next to nothing."""
-        rates = self._rates = devices.rates()
+        rates = devices.rates()
         nothing = Function(lambda _, x: 2 * x, ArraySpec("float32", (8,)), name="nothing")
         problem = self.problem(
             nothing, {"x1": np.ones((1, 8), np.float32), "x2": np.ones((1, 8), np.float32)}

@@ -254,17 +254,14 @@ class Planner:
         diagonal = Tile(view, algorithm, cut.rows, None, chunk) if cut.diagonal else None
         each = [(diagonal, cut.diagonal), (tile, cut.others)]
         prices = [(self._corrected(one), times) for one, times in each if one is not None]
-        total = NOTHING
-        for price, times in prices:
-            total += price * times
+        total = sum((price * times for price, times in prices), NOTHING)
         # Beside the temporaries: the block that is computed, and the one before it that is awaited.
         blocks = min(2, cut.diagonal + cut.others) * cut.rows * cut.columns * view.k**2 * view.itemsize
         held = total.peak_bytes + blocks
         slowest = max(price.seconds for price, _ in prices)
-        seconds = total.seconds
         with world(view.signature.function, view.precision):
             explicit = algorithm.explicit(view)
-        candidate = Candidate(algorithm.name, seconds, held, total.flops, explicit)
+        candidate = Candidate(algorithm.name, total.seconds, held, total.flops, explicit)
         return _Fit(candidate, cut, tile, diagonal, chunk), Cost(total.flops, slowest, held)
 
     def _corrected(self, tile: Tile) -> Cost:

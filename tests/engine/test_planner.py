@@ -1,6 +1,7 @@
 """Plans: honest about bytes, monotone in the budgets, complete in their reasons; tilings cover once."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import ArraySpec, Function
-from app.engine import ALGORITHMS, Engine, Plan
+from app.engine import ALGORITHMS, Engine, Plan, explained
 from app.engine.devices import Rates
 from app.engine.planner import Budget, Planner
 from app.engine.tiling import bucket_above, bucket_below, smaller, tiling
@@ -107,10 +108,11 @@ def test_a_plan_keeps_within_its_budget_or_there_is_none(alone: Engine, name, po
 
 def test_a_plan_says_what_a_larger_budget_would_buy(alone: Engine):
     function = ENTRIES["sine_sums"].function
-    ample = alone.explained(function, 7, 5)
+    plan_within = partial(alone.explain, function, 7, 5)
+    ample = explained(plan_within, alone.memory_bytes)
     assert ample["larger_budget"] is None
     assert ample["memory_bytes"] == alone.memory_bytes
-    tight = alone.explained(function, 7, 5, memory_bytes=1 << 15)
+    tight = explained(plan_within, 1 << 15)
     larger = tight["larger_budget"]
     assert larger["memory_bytes"] > tight["memory_bytes"] == 1 << 15
     plan = alone.explain(function, 7, 5, memory_bytes=larger["memory_bytes"])
