@@ -14,6 +14,8 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again
     │   ├── NotReady                 the service is still starting
+    │   ├── QueueFull                more was asked for than can be answered soon
+    │   ├── OutOfMemory              the device has no room for a block
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
     ├── VerificationFailed           the answer is further off than the request tolerates
@@ -110,6 +112,18 @@ class NotReady(ServiceError):
     """The service is still starting."""
 
     code = "not_ready"
+
+
+class QueueFull(ServiceError):
+    """More is asked for than can be answered soon; try again after ``retry_after_seconds``."""
+
+    code = "queue_full"
+
+
+class OutOfMemory(ServiceError):
+    """The device has no room for a block of the computation, not even for half of one."""
+
+    code = "out_of_memory"
 
 
 class DeadlinePassed(ServiceError):

@@ -59,8 +59,45 @@ class Metrics:
             "jjt_answer_bytes", "Bytes of the answers of POST /jjt.", buckets=BYTES, registry=registry
         )
         self.blocks = Counter("jjt_blocks", "Blocks computed on the device.", registry=registry)
+        self.batch_requests = Histogram(
+            "jjt_batch_requests",
+            "Requests whose blocks were computed as one.",
+            buckets=(1, 4, 16, 64),
+            registry=registry,
+        )
         self.compiles = Counter(
             "jjt_compiles", "Problems that had to wait for a compiler.", registry=registry
+        )
+        self.compile_wait_seconds = Histogram(
+            "jjt_compile_wait_seconds",
+            "Seconds that requests waited for their plan and its programs, in line and being compiled.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.queue_requests = Gauge(
+            "jjt_queue_requests", "Requests that are let in and not over.", registry=registry
+        )
+        self.queue_seconds = Gauge(
+            "jjt_queue_seconds", "Predicted seconds of work that is let in and not done.", registry=registry
+        )
+        self.queue_bytes = Gauge(
+            "jjt_queue_bytes", "Bytes of the requests and answers that are let in.", registry=registry
+        )
+        self.lane_turns = Gauge("jjt_lane_turns", "Turns that wait in a lane.", ("lane",), registry=registry)
+        self.refused = Counter(
+            "jjt_refused",
+            "Requests refused before they were computed, by code.",
+            ("code",),
+            registry=registry,
+        )
+        self.executables = Gauge(
+            "jjt_executables", "Compiled programs that are held in memory.", registry=registry
+        )
+        self.out_of_memory = Counter(
+            "jjt_out_of_memory",
+            "Computations for which the device had no room.",
+            ("function",),
+            registry=registry,
         )
         self.programs = Counter(
             "jjt_programs",

@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         300.0, gt=0, le=86_400, description="seconds that a request may take unless it says otherwise"
     )
+    queue_seconds: float = Field(
+        30.0, gt=0, le=86_400, description="predicted seconds of work that a request may have to wait for"
+    )
+    queue_bytes: int = Field(
+        4096 * MIB, gt=0, description="bodies and answers that are held at once; one alone may be larger"
+    )
     executables: int = Field(256, gt=0, description="compiled programs that are held in memory, at most")
     compiled_bytes: int = Field(
         256 * MIB, gt=0, description="compiled programs that are kept between starts, on disk"

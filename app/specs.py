@@ -90,6 +90,25 @@ class Block(NamedTuple):
     array: np.ndarray
 
 
+def place(block: Block, whole: np.ndarray | None, sizes: tuple[int, int, int, int]) -> np.ndarray:
+    """Put a block where it belongs in a matrix.
+
+    Args:
+        block: one of those that cover the matrix.
+        whole: the matrix so far, ``[n1, k, n2, k]``, or None before the first block.
+        sizes: of the matrix.
+
+    Returns:
+        The matrix; the block's own array where that is all of it.
+    """
+    if whole is None:
+        if block.array.shape == tuple(sizes):
+            return block.array
+        whole = np.empty(sizes, block.array.dtype)
+    whole[slice(*block.rows), :, slice(*block.columns), :] = block.array
+    return whole
+
+
 @dataclass
 class Times:
     """Seconds that one request spent in each stage."""
@@ -141,6 +160,7 @@ class Answer:
         dtype: name of the matrix's dtype.
         blocks: rectangles that cover the matrix, each entry once.
         times: seconds per stage so far.
+        batch: requests that were computed as one with this one, itself included.
         verified: what recomputing some entries showed, where that was asked for.
     """
 
@@ -153,6 +173,7 @@ class Answer:
     dtype: str
     blocks: Iterable[Block]
     times: Times = field(default_factory=Times)
+    batch: int = 1
     verified: Receipt | None = None
 
     @cached_property
@@ -160,12 +181,7 @@ class Answer:
         """The blocks in one array of ``shape``; takes them up, once."""
         whole: np.ndarray | None = None
         for block in self.blocks:
-            if block.array.shape == self.sizes:
-                whole = block.array
-                break
-            if whole is None:
-                whole = np.empty(self.sizes, block.array.dtype)
-            whole[slice(*block.rows), :, slice(*block.columns), :] = block.array
+            whole = place(block, whole, self.sizes)
         if whole is None:
             raise ValueError("an answer without blocks has no matrix")
         return whole if whole.shape == self.shape else whole.reshape(self.shape)

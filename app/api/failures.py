@@ -23,14 +23,16 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.SpecMismatch: 422,
     errors.NotApplicable: 422,
     errors.AnswerTooLarge: 422,
+    errors.QueueFull: 429,
     errors.ComputeFailed: 500,
     errors.VerificationFailed: 500,
     errors.NotReady: 503,
+    errors.OutOfMemory: 503,
     errors.DeadlinePassed: 504,
 }
 # What no error class stands for: the framework and the door refuse these by themselves.
 CODES = {404: "not_found", 405: "method_not_allowed", 431: "headers_too_large"}
-RETRY_AFTER_SECONDS = {503: "1"}
+RETRY_AFTER_SECONDS = {errors.NotReady.code: 1}  # where the error does not say itself
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -52,7 +54,8 @@ def problem(
         "code": code,
         "request_id": request_id,
     }
-    retry = {"Retry-After": RETRY_AFTER_SECONDS[status]} if status in RETRY_AFTER_SECONDS else {}
+    seconds = body.get("retry_after_seconds", RETRY_AFTER_SECONDS.get(code))
+    retry = {} if seconds is None else {"Retry-After": str(seconds)}
     content = orjson.dumps(body, default=str)
     return Response(content, status, {**retry, **(headers or {})}, media_type=MEDIA_TYPE)
 

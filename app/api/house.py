@@ -20,7 +20,7 @@ from app.engine.compilations import heard
 from app.errors import ComputeFailed, NotReady
 from app.function import Function
 from app.metrics import Metrics
-from app.scheduler import Scheduler
+from app.scheduler import Admission, Scheduler
 from app.settings import Settings
 
 CLOSE_SECONDS = 2.0
@@ -50,7 +50,8 @@ class House:
             max_answer_bytes=settings.max_answer_bytes,
             heard=self._count_kept,
         )
-        self.scheduler = Scheduler(self.engine, self.metrics)
+        admission = Admission(settings.queue_seconds, settings.queue_bytes)
+        self.scheduler = Scheduler([self.engine], self.metrics, admission)
         self._readying = Readying(settings, self.engine, self.scheduler)
         self.closed_in_time = True
         self._announce = announce

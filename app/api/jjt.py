@@ -14,15 +14,18 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from app import errors, wire
-from app.api.body import read_body
+from app.api.body import announced_bytes, read_body
+from app.api.clients import client_of
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
 from app.api.verifying import said, verified
 from app.engine import Problem
 from app.metrics import Metrics
+from app.scheduler import Ticket
 from app.specs import Answer
 
 INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
+DEADLINE = ("JJT-Deadline", "deadline_seconds")  # the header, and the option that it is
 Precision = Literal["highest", "high", "default"]
 T = TypeVar("T")
 router = APIRouter(tags=["matrix"])
@@ -46,27 +49,38 @@ async def jjt(request: Request) -> Response:
     content_type, accept = (_joined(request, name) for name in ("content-type", "accept"))
     writer = wire.negotiate(accept, content_type)
     wire.reader_for(content_type)
-    body = await read_body(request, house.settings.max_body_bytes)
-    house.metrics.body_bytes.observe(len(body))
-    asked = await _off_loop(len(body), _understand, house, content_type, body, request)
-    deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
-    answering = house.scheduler.answer(asked.problem, asked.options.algorithm, deadline)
-    answer = await _unless_client_leaves(request, answering)
-    if asked.options.verify is not None:
-        n, tolerance = asked.options.verify, asked.options.verify_tolerance
-        verifying = verified(house, asked.problem, answer, n, tolerance, deadline)
-        answer = await _unless_client_leaves(request, verifying)
-    answer.times.decode = asked.seconds
-    answer_bytes = math.prod(answer.sizes) * np.dtype(answer.dtype).itemsize
-    content = await _off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
+    allowed = house.settings.max_body_bytes
+    with house.scheduler.admitted(client_of(request), announced_bytes(request, allowed)) as ticket:
+        body = await read_body(request, allowed, ticket.resize)
+        ticket.resize(len(body))
+        house.metrics.body_bytes.observe(len(body))
+        asked = await _off_loop(len(body), _understand, house, content_type, body, request)
+        answer_bytes = math.prod(asked.problem.sizes) * np.dtype(asked.problem.dtype).itemsize
+        # The matrix and its encoding; one that is larger than is answered will be refused as such.
+        ticket.resize(len(body) + 2 * min(answer_bytes, house.settings.max_answer_bytes))
+        deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
+        answer = await _unless_client_leaves(request, _answered(house, asked, deadline, ticket))
+        content = await _off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
     _count(house.metrics, answer, len(content))
     return Response(content, 200, _headers(answer), media_type=writer.media_type)
+
+
+async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
+    options = asked.options
+    answer = await house.scheduler.answer(asked.problem, options.algorithm, deadline, ticket)
+    if options.verify is not None:
+        answer = await verified(
+            house, asked.problem, answer, options.verify, options.verify_tolerance, deadline, ticket.client
+        )
+    answer.times.decode = asked.seconds
+    return answer
 
 
 def _understand(house: House, content_type: str | None, body: bytes, request: Request) -> _Asked:
     began = perf_counter()
     message = wire.decode(content_type, body, house.settings.max_body_bytes)
-    options = wire.read_options(message.options, request.query_params.multi_items())
+    asked = [*request.query_params.multi_items(), *((DEADLINE[1], text) for text in _deadlines(request))]
+    options = wire.read_options(message.options, asked)
     function = house.catalog.get(options.function)
     request.scope["jjt.said"]["function"] = function.name
     precision = cast("Precision", options.precision)  # one of OPTIONS["precision"], checked there
@@ -85,7 +99,11 @@ def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
 
 
 def _headers(answer: Answer) -> dict[str, str]:
-    stages = (f"{stage};dur={seconds * 1e3:.3f}" for stage, seconds in _stages(answer))
+    together = f';desc="batch of {answer.batch}"' if answer.batch > 1 else ""
+    stages = (
+        f"{stage};dur={seconds * 1e3:.3f}{together if stage == 'compute' else ''}"
+        for stage, seconds in _stages(answer)
+    )
     return {
         "JJT-Function": f"{answer.function}@{answer.version}",
         "JJT-Algorithm": answer.algorithm,
@@ -112,6 +130,11 @@ def _count(metrics: Metrics, answer: Answer, content_bytes: int) -> None:
     metrics.answer_bytes.observe(content_bytes)
     for stage, seconds in _stages(answer):
         metrics.stage_seconds.labels(stage, answer.function).observe(seconds)
+
+
+def _deadlines(request: Request) -> list[str]:
+    """What callers who cannot touch the body or the query say: an option like the others."""
+    return request.headers.getlist(DEADLINE[0])
 
 
 def _joined(request: Request, name: str) -> str | None:

@@ -22,6 +22,8 @@ JJT_FAILURES = (
     errors.NotApplicable,
     errors.AnswerTooLarge,
     errors.NotReady,
+    errors.QueueFull,
+    errors.OutOfMemory,
     errors.DeadlinePassed,
     errors.VerificationFailed,
 )
@@ -31,7 +33,8 @@ JJT_HEADERS = {
     "JJT-Non-Finite": "number of entries that are NaN or infinite",
     "JJT-Verified": "with `verify`: the largest error among the recomputed entries, in units of "
     "eps · ‖J1 row‖ · ‖J2 row‖, and after semicolons `entries`, `dtype` and `evaluation`",
-    "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode",
+    "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode; "
+    "of a request that was computed as one with others, compute says the size of the batch",
 }
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from app import errors
 from app.api.body import read_body
+from app.api.clients import client_of
 from app.api.failures import explain
 from app.api.house import House, house_of
 from app.api.models import PlanAnswer, PlanRequest
@@ -56,6 +57,7 @@ async def plan(request: Request, house: Annotated[House, Depends(house_of)]) -> 
             precision=asked.precision,
         ),
         asked.memory_bytes or house.engine.memory_bytes,
+        client=client_of(request),
     )
 
 

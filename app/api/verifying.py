@@ -14,13 +14,20 @@ import structlog
 from app.api.house import House
 from app.engine import Problem
 from app.errors import DeadlinePassed, VerificationFailed
+from app.scheduler import HOUSE
 from app.specs import Answer, Receipt
 
 log = structlog.get_logger()
 
 
 async def verified(
-    house: House, problem: Problem, answer: Answer, n: int, tolerance: float | None, deadline: float
+    house: House,
+    problem: Problem,
+    answer: Answer,
+    n: int,
+    tolerance: float | None,
+    deadline: float,
+    client: str = HOUSE,
 ) -> Answer:
     """Recompute entries of an answer another way.
 
@@ -31,6 +38,7 @@ async def verified(
         n: entries to recompute.
         tolerance: the largest error that is let through, in units of the receipt's; None for any.
         deadline: on the clock of the running event loop, seconds.
+        client: whose turns it takes.
 
     Raises:
         VerificationFailed: where the error is above the tolerance.
@@ -40,7 +48,7 @@ async def verified(
     began = perf_counter()
     try:
         async with asyncio.timeout_at(deadline):
-            receipt = await _recomputed(house, problem, answer.matrix, n)
+            receipt = await _recomputed(house, problem, answer.matrix, n, client)
     except TimeoutError:
         raise DeadlinePassed(
             "the matrix was there at the deadline, but not verified; "
@@ -63,9 +71,10 @@ def said(receipt: Receipt) -> str:
     return ";".join([f"{receipt.error:.4g}", *(f"{name}={text}" for name, text in parameters.items())])
 
 
-async def _recomputed(house: House, problem: Problem, matrix: np.ndarray, n: int) -> Receipt:
-    verification = await house.scheduler.on_compiler(house.engine.verification, problem, matrix, n)
-    while await house.scheduler.on_device(verification.step):
+async def _recomputed(house: House, problem: Problem, matrix: np.ndarray, n: int, client: str) -> Receipt:
+    scheduler = house.scheduler
+    verification = await scheduler.on_compiler(house.engine.verification, problem, matrix, n, client=client)
+    while await scheduler.on_device(verification.step, client=client):
         pass
     return verification.receipt
 

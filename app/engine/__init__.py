@@ -1,7 +1,9 @@
 """(function, x1, x2, wrt) → blocks of K = J(x1) J(x2)ᵀ. Pure JAX: no event loop, no HTTP, no files."""
 
 from app.engine.algorithms import ALGORITHMS
+from app.engine.compiled import Tile
 from app.engine.engine import Engine
+from app.engine.execute import Execution, Flight, Order
 from app.engine.explanation import explained
 from app.engine.outlines import Outline, outline
 from app.engine.planner import Candidate, Plan
@@ -12,11 +14,15 @@ __all__ = [
     "ALGORITHMS",
     "Candidate",
     "Engine",
+    "Execution",
+    "Flight",
     "Leaf",
+    "Order",
     "Outline",
     "Plan",
     "Problem",
     "Signature",
+    "Tile",
     "explained",
     "outline",
 ]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,8 @@ class Tile:
         rows: examples of x1 in a block.
         columns: examples of x2, or None for a block on the diagonal of a symmetric answer.
         chunk: rows or columns of J that the algorithm holds at a time.
+        stack: blocks of as many requests, on a leading axis of the examples and of the block; 0 for one
+            block without that axis.
     """
 
     view: View
@@ -36,13 +38,18 @@ class Tile:
     rows: int
     columns: int | None
     chunk: int
+    stack: int = 0
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.view, self.algorithm, self.rows, self.columns, self.chunk))
+        return hash((self.view, self.algorithm, self.rows, self.columns, self.chunk, self.stack))
 
     def __hash__(self) -> int:
         return self._hash  # computed once: tiles are looked up with every block
+
+    def stacked(self, n: int) -> "Tile":
+        """What computes this block for n requests at once."""
+        return replace(self, stack=n)
 
     def traced(self) -> Any:
         """The jaxpr of the kernel. Raises ``NotApplicable``, with the reason."""
@@ -54,11 +61,13 @@ class Tile:
 
     def _prepare(self, how: Callable[[Any, tuple[Any, ...]], Any]) -> Any:
         signature = self.view.signature
-        x1 = _batch(signature.x_avals, self.rows)
-        x2 = None if self.columns is None else _batch(signature.x_avals, self.columns)
+        x1 = self._examples(self.rows)
+        x2 = None if self.columns is None else self._examples(self.columns)
         with world(signature.function, self.view.precision):
             try:
                 kernel = self.algorithm.kernel(self.view, self.chunk)
+                if self.stack:
+                    kernel = jax.vmap(kernel, in_axes=(None, 0, 0))
                 params = [*signature.param_avals, *(each.aval for each in self.algorithm.kept(self.view))]
                 return how(kernel, (params, x1, x2))
             except CANNOT as error:
@@ -67,9 +76,9 @@ class Tile:
                     f"{self.algorithm.name} cannot do {signature.function.name}: {reason}"
                 ) from error
 
-
-def _batch(avals: Sequence[ShapeDtypeStruct], n: int) -> list[ShapeDtypeStruct]:
-    return [ShapeDtypeStruct((n, *aval.shape), aval.dtype) for aval in avals]
+    def _examples(self, n: int) -> list[ShapeDtypeStruct]:
+        heads = (self.stack, n) if self.stack else (n,)
+        return [ShapeDtypeStruct((*heads, *aval.shape), aval.dtype) for aval in self.view.signature.x_avals]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from app.engine import devices
 from app.engine.compiled import Executables, Tile, compile_seconds
 from app.engine.examples import example
-from app.engine.execute import execute
+from app.engine.execute import Execution, Order, execute
 from app.engine.explanation import check_name, refusal
 from app.engine.inspection import report_card
 from app.engine.outlines import Outline, planned
@@ -26,8 +26,9 @@ from app.engine.problem import Precision, Problem, problem
 from app.engine.recomputation import Recomputations
 from app.engine.residency import Heard, Holding, Residency
 from app.engine.signature import Signature, signature
+from app.engine.stacking import Stacking
 from app.engine.verification import Verification
-from app.engine.view import View
+from app.engine.view import View, view_of
 from app.errors import AnswerTooLarge
 from app.function import Function
 from app.specs import ArraySpec, Block, Receipt
@@ -62,11 +63,13 @@ class Engine:
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables)
         self._residency = Residency(self.memory_bytes // 8, heard)
+        self.stacking = Stacking(self.executables, self._residency, Budget(self.memory_bytes, block_seconds))
         self._recomputations = Recomputations()
         self._rates: devices.Rates | None = None
         self._planner = Planner(lambda: self._rates or devices.rates())
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._reports: dict[Function, dict[str, Any]] = {}
+        self._rooms: dict[Function, int] = {}
         self._lock = threading.Lock()
 
     def calibrate(self, measured: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -150,7 +153,7 @@ class Engine:
         """
         check_name(algorithm)
         wrt = wrt or function.wrt
-        view = _view(function, wrt, precision)
+        view = view_of(function, wrt, precision)
         return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
 
     def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
@@ -165,7 +168,7 @@ class Engine:
         Returns:
             The plan, which ``plan`` gives from now on too; None where the outline is of no use.
         """
-        view = _view(function, function.wrt, "highest")
+        view = view_of(function, function.wrt)
         plan = planned(drawn, view, function.wrt)
         if plan is not None:
             with self._lock:
@@ -178,8 +181,20 @@ class Engine:
 
     def execute(self, plan: Plan, problem: Problem) -> Iterator[Block]:
         """Compute a plan block by block, one ahead. Runs on the device, and where it is pulled."""
+        return execute(self.execution(plan, problem), self.observe)
+
+    def execution(self, plan: Plan, problem: Problem, order: Order = "computed") -> Execution:
+        """The blocks of a plan, to be dispatched one by one. Runs on the device."""
         params = self._residency.arguments(plan.view, plan.tiles[0].algorithm)
-        return execute(plan, problem, self.executables, params, self._observe)
+        return Execution(plan, problem, self.executables, params, order)
+
+    def shrink(self, plan: Plan) -> None:
+        """Learn that the device had no room for a plan: those of its function get half of what it had."""
+        with self._lock:
+            self._rooms[plan.function] = max(
+                1, min(plan.bytes, self._rooms.get(plan.function, plan.bytes)) // 2
+            )
+            self._drop_plans(plan.function)
 
     def verification(self, problem: Problem, matrix: np.ndarray, n: int) -> Verification:
         """Compile what recomputing n entries of an answer needs; its steps run on the device."""
@@ -232,18 +247,18 @@ class Engine:
         self._residency.forget(function)
         self._planner.forget(function)
         self._reports.pop(function, None)
+        self.stacking.forget(function)
         with self._lock:
-            self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
+            self._rooms.pop(function, None)
+            self._drop_plans(function)
 
     @cached_property
     def _measured(self) -> devices.Rates:
-        """The rates of the device, and the seconds of one block of a function that does next to nothing."""
-        rates = devices.rates()
+        """The rates of the device, with the seconds of a block that does next to nothing."""
         nothing = Function(lambda _, x: 2 * x, ArraySpec("float32", (8,)), name="nothing")
-        problem = self.problem(
-            nothing, {"x1": np.ones((1, 8), np.float32), "x2": np.ones((1, 8), np.float32)}
-        )
-        plan = self._plan(problem.view, problem.wrt, 1, 1, "contraction", 1 << 40)
+        one = np.ones((1, 8), np.float32)
+        problem = self.problem(nothing, {"x1": one, "x2": one})
+        rates, plan = devices.rates(), self._plan(problem.view, problem.wrt, 1, 1, "contraction", 1 << 40)
         self.prepare(plan)
         seconds = devices.least_seconds(lambda: list(self.execute(plan, problem)), rest_seconds=0.001)
         self.forget(nothing)
@@ -258,7 +273,8 @@ class Engine:
         plan = self._plans.get(key)
         if plan is None:
             held = self._residency.held_bytes
-            budget = Budget(max(1, memory_bytes - held), self.block_seconds)
+            room = min(memory_bytes, self._rooms.get(view.signature.function, memory_bytes)) - held
+            budget = Budget(max(1, room), self.block_seconds)
             plan = self._planner.plan(view, wrt, n1, n2, budget, algorithm)
             with self._lock:
                 if len(self._plans) >= _PLANS:
@@ -266,19 +282,17 @@ class Engine:
                 self._plans[key] = plan
         return plan
 
-    def _observe(self, tile: Tile, seconds: float) -> None:
+    def observe(self, tile: Tile, seconds: float) -> None:
+        """Take in what a block took with its transfers. Runs where blocks land."""
         # Short blocks are at the mercy of the machine, and a change of plan changes the last bits of answers.
-        if seconds < _SHORT * self.block_seconds:
+        if tile.stack or seconds < _SHORT * self.block_seconds:
             return
         if self._planner.observe(tile, seconds, self.block_seconds):
-            function = tile.view.signature.function
             with self._lock:
-                self._plans = {k: plan for k, plan in self._plans.items() if plan.function is not function}
+                self._drop_plans(tile.view.signature.function)
 
-
-def _view(function: Function, wrt: str, precision: Precision) -> View:
-    shapes = signature(function)
-    return View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)
+    def _drop_plans(self, function: Function) -> None:
+        self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
 
 
 def _answer_bytes(problem: Problem) -> int:

@@ -1,115 +1,250 @@
-"""Plan + Problem → an iterator of blocks, pulled one at a time on the thread that owns the device.
+"""Plan + Problem → blocks, dispatched one after another on the thread that owns the device.
 
-At most one block is computed ahead of the one that is awaited, so that a device never idles between blocks
-and a computation that nobody pulls any more stops within two.
+A block is dispatched, and later landed; who does it keeps at most one in flight ahead of the one that it
+awaits, so that a device never idles between blocks and a computation that nobody wants any more stops within
+two. Blocks of several problems can be stacked and dispatched as one.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-import jax
 import numpy as np
 from jax import Array
+from jax.errors import JaxRuntimeError
 
 from app.engine.compiled import Executables, Tile
 from app.engine.planner import Plan
 from app.engine.problem import Problem, Side
+from app.engine.tiling import Tiling
 from app.engine.worlds import world
+from app.errors import OutOfMemory
 from app.specs import Block
 
 Range = tuple[int, int]
+Order = Literal["computed", "rows"]
+Observe = Callable[[Tile, float], None]
 _AWAITED = 0.5  # the part of its time for which a block has to be awaited, for that time to mean something
 
 
-@dataclass(frozen=True)
-class _Pending:
+class Step(NamedTuple):
+    """One block of a plan.
+
+    Args:
+        rows: range of examples of x1.
+        columns: range of examples of x2.
+        as_it_is: whether the block itself is wanted.
+        mirrored: whether its mirror is, at ``(columns, rows)``.
+    """
+
     rows: Range
     columns: Range
+    as_it_is: bool = True
+    mirrored: bool = False
+
+
+def steps(cut: Tiling, order: Order) -> Iterator[Step]:
+    """The blocks to compute: each once, or in row order.
+
+    Args:
+        cut: how the matrix is cut.
+        order: ``computed`` leaves out those whose mirror is computed, and wants both of it; with ``rows``
+            all blocks of a row come before those of the next, and the ones below the diagonal of a symmetric
+            answer are computed again, as mirrors: full work, the same bits.
+    """
+    if order == "computed" or not cut.symmetric:
+        for rows, columns in cut:
+            yield Step(rows, columns, mirrored=cut.symmetric and rows != columns)
+        return
+    sides = list(dict.fromkeys(rows for rows, _ in cut))
+    for i, rows in enumerate(sides):
+        for above in sides[:i]:
+            yield Step(above, rows, as_it_is=False, mirrored=True)
+        for columns in sides[i:]:
+            yield Step(rows, columns)
+
+
+def number(cut: Tiling, order: Order) -> int:
+    """How many ``steps`` there are."""
+    return cut.down * cut.across if order == "rows" else cut.diagonal + cut.others
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A block on its way, or one of each of some problems.
+
+    Args:
+        tile: what computes it.
+        array: where it will be; of a stack ``[problems, rows, k, columns, k]``.
+        step: which block it is; for a stack one for each problem.
+        dispatched: when, on the clock of ``time.perf_counter``.
+    """
+
     tile: Tile
     array: Array
+    steps: tuple[Step, ...]
     dispatched: float
 
+    def land(self, idle: float, observe: Observe) -> tuple[list[list[Block]], float]:
+        """Await it, cut the padding off, and mirror it where that is wanted.
 
-def execute(
-    plan: Plan,
-    problem: Problem,
-    executables: Executables,
-    params: list[Array],
-    observe: Callable[[Tile, float], None],
-) -> Iterator[Block]:
-    """Compute the blocks of a plan; together they cover the matrix, each entry once.
+        Args:
+            idle: when the flight before it landed.
+            observe: is told how long it took, where that can be told.
+
+        Returns:
+            The blocks of each problem, and the seconds that it had the device.
+
+        Raises:
+            OutOfMemory: where the device had no room for it.
+        """
+        awaited = time.perf_counter()
+        with _memory_named():
+            whole = np.asarray(self.array)
+        landed = time.perf_counter()
+        seconds = landed - max(self.dispatched, idle)
+        # Where something else was done meanwhile, it may have been there long ago: that says nothing.
+        if landed - awaited > _AWAITED * seconds:
+            observe(self.tile, seconds)
+        stacked = whole if self.tile.stack else whole[None]
+        return [_cut(one, step) for one, step in zip(stacked, self.steps, strict=True)], seconds
+
+
+class Execution:
+    """The blocks of a plan that were not dispatched yet.
 
     Args:
         plan: made for this problem.
         problem: the arrays.
         executables: where the compiled tiles are.
         params: the arrays of the parameters, on the device.
-        observe: is told the tile and the seconds of each block.
+        order: in which blocks are computed.
+
+    Attributes:
+        left: number of blocks that were not dispatched.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        problem: Problem,
+        executables: Executables,
+        params: Sequence[Array],
+        order: Order = "computed",
+    ) -> None:
+        self._plan, self._problem = plan, problem
+        self._executables, self._params = executables, params
+        self._steps = steps(plan.tiling, order)
+        self.left = number(plan.tiling, order)
+
+    def dispatch(self) -> Flight:
+        """Start the next block; there has to be one.
+
+        Raises:
+            OutOfMemory: where the device has no room for it.
+        """
+        part = _part(self._plan, self._problem, next(self._steps))
+        self.left -= 1
+        return _dispatched(self._executables, self._params, (part,))
+
+
+def dispatch_stack(
+    stacked: Sequence[tuple[Plan, Problem]], executables: Executables, params: Sequence[Array]
+) -> Flight:
+    """Start the only blocks of some problems as one, on a new leading axis.
+
+    Args:
+        stacked: problems of one view, and their plans, of one block and the same tile.
+        executables: where the compiled stack is.
+        params: the arrays of the parameters, on the device.
+
+    Raises:
+        OutOfMemory: where the device has no room for it.
+    """
+    parts = tuple(_part(plan, problem, next(steps(plan.tiling, "computed"))) for plan, problem in stacked)
+    return _dispatched(executables, params, parts)
+
+
+def execute(execution: Execution, observe: Observe) -> Iterator[Block]:
+    """Compute blocks, one ahead; together they cover the matrix, each entry once.
 
     Yields:
         Blocks in row order; of a symmetric answer each block off the diagonal is followed by its mirror.
     """
-    pending: _Pending | None = None
-    idle = resumed = time.perf_counter()
-    for rows, columns in plan.tiling:
-        ahead = _dispatch(plan, problem, executables, params, rows, columns)
-        if pending is not None:
-            idle = yield from _arrived(pending, plan, observe, idle, resumed)
-            resumed = time.perf_counter()
-        pending = ahead
-    if pending is not None:
-        yield from _arrived(pending, plan, observe, idle, resumed)
+    idle, flight = time.perf_counter(), execution.dispatch()
+    while flight is not None:
+        ahead = execution.dispatch() if execution.left else None
+        (blocks,), _ = flight.land(idle, observe)
+        idle, flight = time.perf_counter(), ahead
+        yield from blocks
 
 
-def _dispatch(
-    plan: Plan, problem: Problem, executables: Executables, params: list[Array], rows: Range, columns: Range
-) -> _Pending:
-    started = time.perf_counter()
-    on_diagonal = plan.tiling.symmetric and rows == columns
+class _Part(NamedTuple):
+    """One problem's part of a flight: what computes it, its examples, and which block it is."""
+
+    tile: Tile
+    problem: Problem
+    x1: list[np.ndarray]
+    x2: list[np.ndarray] | None
+    step: Step
+
+
+def _part(plan: Plan, problem: Problem, step: Step) -> _Part:
+    cut, rows, columns = plan.tiling, step.rows, step.columns
+    on_diagonal = cut.symmetric and rows == columns
     tile = plan.diagonal if on_diagonal else plan.tile
     assert tile is not None
+    x1 = _slice(problem.left, rows, cut.rows)
+    x2 = None if on_diagonal else _slice(problem.right or problem.left, columns, cut.columns)
+    return _Part(tile, problem, x1, x2, step)
+
+
+def _dispatched(executables: Executables, params: Sequence[Array], parts: tuple[_Part, ...]) -> Flight:
+    started, (tile, problem, x1, x2, _) = time.perf_counter(), parts[0]
+    if len(parts) > 1:
+        tile = tile.stacked(len(parts))
+        x1 = _stack([part.x1 for part in parts])
+        x2 = None if x2 is None else _stack([part.x2 or [] for part in parts])
     executable = executables.get(tile)
-    with world(problem.function, problem.precision):
-        x1 = _slice(problem.left, rows, plan.tiling.rows)
-        x2 = None if on_diagonal else _slice(problem.right or problem.left, columns, plan.tiling.columns)
-        return _Pending(rows, columns, tile, executable.run(params, x1, x2), started)
+    with world(problem.function, problem.precision), _memory_named():
+        array = executable.run(params, x1, x2)
+    return Flight(tile, array, tuple(part.step for part in parts), started)
 
 
-def _slice(side: Side, rows: Range, size: int) -> list[Array]:
-    """Some examples on the device, padded to a size by the last of them."""
+def _stack(sides: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.stack(leaves) for leaves in zip(*sides, strict=True)]
+
+
+def _slice(side: Side, rows: Range, size: int) -> list[np.ndarray]:
+    """Some examples, padded to a size by the last of them."""
     start, stop = rows
     missing = size - (stop - start)
     leaves = [leaf[start:stop] for leaf in side.leaves]
     if missing:
         leaves = [np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) for leaf in leaves]
-    return [jax.device_put(leaf) for leaf in leaves]
+    return leaves
 
 
-def _arrived(
-    pending: _Pending, plan: Plan, observe: Callable[[Tile, float], None], idle: float, resumed: float
-) -> Generator[Block, None, float]:
-    """Await a block, cut the padding off, and mirror it where that is a block of its own.
-
-    Args:
-        pending: what is awaited.
-        plan: that it is of.
-        observe: is told how long it took, where that can be told.
-        idle: when the block before it arrived.
-        resumed: since when nobody else had a turn.
-
-    Returns:
-        When it arrived.
-    """
-    whole = np.asarray(pending.array)
-    arrived = time.perf_counter()
-    seconds = arrived - max(pending.dispatched, idle)
-    # Where others had a turn meanwhile, the device may have been done long ago: that says nothing.
-    if arrived - resumed > _AWAITED * seconds:
-        observe(pending.tile, seconds)
-    rows, columns = pending.rows, pending.columns
+def _cut(whole: np.ndarray, step: Step) -> list[Block]:
+    rows, columns = step.rows, step.columns
     array = whole[: rows[1] - rows[0], :, : columns[1] - columns[0], :]
-    yield Block(rows, columns, array)
-    if plan.tiling.symmetric and rows != columns:
-        yield Block(columns, rows, array.transpose(2, 3, 0, 1))
-    return arrived
+    blocks = [Block(rows, columns, array)] if step.as_it_is else []
+    if step.mirrored:
+        blocks.append(Block(columns, rows, array.transpose(2, 3, 0, 1)))
+    return blocks
+
+
+@contextmanager
+def _memory_named() -> Iterator[None]:
+    """Call a device that has no room what it is."""
+    try:
+        yield
+    except JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise OutOfMemory(
+            "the device has no room for a block of this computation; "
+            "ask for fewer examples at a time, or lower JJT_MEMORY_BYTES"
+        ) from error

@@ -97,6 +97,11 @@ class Plan:
         return self.chosen.seconds if self.chosen else 0.0
 
     @property
+    def bytes(self) -> int:
+        """Predicted bytes that are held at once."""
+        return self.chosen.bytes if self.chosen else 0
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """What has to be compiled."""
         return tuple(tile for tile in (self.diagonal, self.tile) if tile is not None)

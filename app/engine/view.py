@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from app.engine.signature import Signature
+from app.engine.signature import Signature, signature
 from app.engine.variables import Selection, render
+from app.function import Function
 
 Arrays = list[Array]
 
@@ -128,3 +129,9 @@ class View:
             leaves.append(unit.astype(aval.dtype).reshape(count, *aval.shape))
             offset += size
         return leaves
+
+
+def view_of(function: Function, wrt: str, precision: str = "highest") -> View:
+    """The view of a variable that is named as requests name it. Raises ``SpecMismatch``."""
+    shapes = signature(function)
+    return View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)

@@ -1,10 +1,11 @@
-"""Who may use the device, and when: problems in, answers out, one block at a time.
+"""Who may use a device, and when: problems in, answers out, one block at a time.
 
-Knows the engine and the clock; no HTTP, no bytes. Admission, batching and fairness between clients
-belong here too, in front of the two lanes.
+Knows the engine and the clock; no HTTP, no bytes.
 """
 
-from app.scheduler.lane import Lane
+from app.scheduler.admission import Admission, Ticket
+from app.scheduler.lane import HOUSE, Lane
 from app.scheduler.scheduler import Scheduler
+from app.scheduler.streaming import Stream
 
-__all__ = ["Lane", "Scheduler"]
+__all__ = ["HOUSE", "Admission", "Lane", "Scheduler", "Stream", "Ticket"]

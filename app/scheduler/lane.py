@@ -1,18 +1,53 @@
-"""A lane: one thread that runs calls in the order they came, and an event loop that can await them.
+"""A lane: one thread that takes turns, fair between clients, and an event loop that can await them.
 
-Knows neither what the calls do nor who sent them. What is awaited and then cancelled leaves the queue
-if it has not begun; what has begun runs to its end, because nothing can stop it from outside.
+Knows neither what the turns do nor who sent them. A turn can leave something in flight, which is landed when
+the next turn has begun: so a device never idles between the blocks of two turns. What is removed before its
+turn never begins; what has begun runs to its end, because nothing can stop it from outside.
 """
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import Any, Generic, Protocol, TypeVar
+
+from app.scheduler.fairness import FairQueue
 
 T = TypeVar("T")
+Landing = Callable[[], None]
+HOUSE = ""  # the client for what the service does of its own accord
+
+
+class Turn(Hashable, Protocol):
+    """What a lane runs.
+
+    Args:
+        client: whose it is.
+        seconds: that it is predicted to take.
+        kind: turns of one kind may be taken together; None for one that is taken alone.
+        alone: whether whatever is in flight has to land before it begins.
+    """
+
+    @property
+    def client(self) -> str: ...  # noqa: D102
+
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+    @property
+    def kind(self) -> Hashable: ...  # noqa: D102
+
+    @property
+    def alone(self) -> bool: ...  # noqa: D102
+
+    def begin(self) -> Landing | None:
+        """Start, on the lane's thread; what it returns is called there to end it. Raises nothing."""
+        ...
+
+    def drop(self) -> None:
+        """Called in place of ``begin`` when the lane closes."""
+        ...
 
 
 class Lane:
@@ -26,19 +61,70 @@ class Lane:
     """
 
     def __init__(self, name: str) -> None:
-        self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._turns: FairQueue[Turn] = FairQueue()
+        self._changed = threading.Condition()
+        self._closed = False
+        self.name = name
+        self.idle = perf_counter()  # since when the lane has landed nothing
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> "Future[T]":
-        """Queue a call; from any thread."""
-        future: Future[T] = Future()
-        self._queue.put((future, lambda: call(*args, **kwargs)))
-        return future
+    @property
+    def waiting(self) -> int:
+        """Number of turns that have not begun."""
+        return len(self._turns)
 
-    async def run(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Queue a call and await what it returns or raises."""
-        return await asyncio.wrap_future(self.submit(call, *args, **kwargs))
+    def put(self, turn: Turn) -> None:
+        """Queue a turn; from any thread."""
+        with self._changed:
+            if not self._closed:
+                self._turns.put(turn, turn.client, turn.seconds, turn.kind)
+                self._changed.notify()
+                return
+        turn.drop()
+
+    def remove(self, turn: Turn) -> bool:
+        """Take back a turn that has not begun; whether that was so. From any thread."""
+        with self._changed:
+            return self._turns.remove(turn)
+
+    def together(self, kind: Hashable, choose: Callable[[int], int], most: int) -> list[Turn]:
+        """Take turns of a kind out of the queue, to begin them with the one that has just been taken.
+
+        Args:
+            kind: of the turns.
+            choose: from how many there are, at most ``most``, to how many are taken.
+            most: that are taken.
+        """
+        with self._changed:
+            alike = self._turns.like(kind, most)
+            taken = alike[: choose(len(alike))]
+            for turn in taken:
+                self._turns.take(turn)
+        return taken
+
+    def charge(self, client: str, seconds: float) -> None:
+        """Count seconds that a client has had beside what was predicted."""
+        with self._changed:
+            self._turns.charge(client, seconds)
+
+    def submit(
+        self, call: Callable[..., T], *args: Any, client: str = HOUSE, seconds: float = 0.0
+    ) -> "Future[T]":
+        """Queue a call; from any thread."""
+        turn = _Call(self, lambda: call(*args), client, seconds)
+        self.put(turn)
+        return turn.future
+
+    async def run(self, call: Callable[..., T], *args: Any, client: str = HOUSE, seconds: float = 0.0) -> T:
+        """Queue a call and await what it returns or raises; if that is cancelled, it does not begin."""
+        turn = _Call(self, lambda: call(*args), client, seconds)
+        self.put(turn)
+        try:
+            return await asyncio.wrap_future(turn.future)
+        except asyncio.CancelledError:
+            self.remove(turn)
+            raise
 
     def close(self, seconds: float) -> bool:
         """Take no more work: drop what is queued, wait for what runs.
@@ -49,26 +135,66 @@ class Lane:
         Returns:
             Whether the thread has ended; if not, it is still inside a call that cannot be stopped.
         """
-        with contextlib.suppress(Empty):
-            while (item := self._queue.get_nowait()) is not None:
-                item[0].cancel()
-        self._queue.put(None)
+        dropped: list[Turn] = []
+        with self._changed:
+            self._closed = True
+            while (turn := self._turns.get()) is not None:
+                dropped.append(turn)
+            self._changed.notify()
+        for turn in dropped:
+            turn.drop()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
-            future, call = item
-            if future.set_running_or_notify_cancel():
-                _settle(future, call)
-            del item, future, call  # an idle lane must not keep the last answer alive
+        landing: Landing | None = None
+        while True:
+            turn = self._next(wait=landing is None)
+            if landing is not None and (turn is None or turn.alone):
+                landing()
+                landing, self.idle = None, perf_counter()
+            elif turn is None:
+                return
+            if turn is not None:
+                begun = turn.begin()
+                if landing is not None:
+                    landing()
+                    self.idle = perf_counter()
+                landing = begun
+            del turn  # an idle lane must not keep the last answer alive
+
+    def _next(self, wait: bool) -> Turn | None:
+        with self._changed:
+            while (turn := self._turns.get()) is None and wait and not self._closed:
+                self._changed.wait()
+        return turn
 
 
-def _settle(future: "Future[Any]", call: Callable[[], Any]) -> None:
-    try:
-        future.set_result(call())
-    except Exception as error:
-        future.set_exception(error)
-    except BaseException as error:
-        # A function that calls sys.exit() ends its request, not the service.
-        future.set_exception(RuntimeError(f"the call ended with {error!r}"))
+class _Call(Generic[T]):
+    """A call as a turn, alone on its lane; charged by what it took."""
+
+    kind = None
+    alone = True
+
+    def __init__(self, lane: Lane, call: Callable[[], T], client: str, seconds: float) -> None:
+        self._lane = lane
+        self._call = call
+        self.client = client
+        self.seconds = seconds
+        self.future: Future[T] = Future()
+
+    def begin(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        began = perf_counter()
+        try:
+            self.future.set_result(self._call())
+        except Exception as error:
+            self.future.set_exception(error)
+        except BaseException as error:
+            # A function that calls sys.exit() ends its request, not the service.
+            self.future.set_exception(RuntimeError(f"the call ended with {error!r}"))
+        self._lane.charge(self.client, perf_counter() - began - self.seconds)
+
+    def drop(self) -> None:
+        self.future.cancel()

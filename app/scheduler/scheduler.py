@@ -1,149 +1,232 @@
-"""Turns a problem into an answer by way of two lanes: one that compiles, one that owns the device.
+"""Turns problems into answers by way of lanes: one for each device, and one that compiles beside them.
 
-Clients meet on the device lane block by block: each ``next()`` is a turn of its own. To stop a
-computation is to ask for no more turns. Knows no HTTP; whatever the engine raises leaves here as a
+Let in by predicted seconds and bytes; then clients meet on the device lane block by block. To stop a
+computation is to begin no other block of it. Knows no HTTP; whatever the engine raises leaves here as a
 ``JJTError``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from time import perf_counter
 from typing import Any, TypeVar
 
 import structlog
 
 from app.engine import Engine, Plan, Problem
-from app.errors import ComputeFailed, DeadlinePassed, JJTError
+from app.errors import JJTError, OutOfMemory
 from app.metrics import Metrics
-from app.scheduler.gathering import Gathering
-from app.scheduler.lane import Lane
-from app.specs import Answer, Times
+from app.scheduler.admission import Admission, Ticket
+from app.scheduler.computation import Computation, Device
+from app.scheduler.failures import failures_named, until
+from app.scheduler.lane import HOUSE, Lane
+from app.scheduler.sinks import Reading, Whole
+from app.scheduler.stacks import Stacks
+from app.scheduler.streaming import Stream
+from app.specs import Answer, Block, Times
 
 T = TypeVar("T")
+_AHEAD = 3  # blocks of a stream that its reader has not taken, at most
 log = structlog.get_logger()
 
 
 class Scheduler:
-    """The two lanes of one engine.
+    """The lanes of some engines, and who may use them.
 
     Args:
-        engine: whose plans are prepared on the compile lane and executed on the device lane.
+        engines: one for each device; their plans are prepared on the compile lane.
         metrics: where turns and compilations are counted.
+        admission: who is let in.
     """
 
-    def __init__(self, engine: Engine, metrics: Metrics) -> None:
-        self._engine = engine
+    def __init__(self, engines: Sequence[Engine], metrics: Metrics, admission: Admission) -> None:
         self._metrics = metrics
-        self._device = Lane("jjt-device")
         self._compiler = Lane("jjt-compiler")
-        self._answering = 0
+        self._devices = [
+            Device(engine, Lane(f"jjt-device-{number}"), Stacks(engine, self._compiler), metrics)
+            for number, engine in enumerate(engines)
+        ]
+        self._admission = admission
         self._left = perf_counter()
+        metrics.queue_seconds.set_function(lambda: admission.seconds)
+        metrics.queue_requests.set_function(lambda: admission.requests)
+        metrics.queue_bytes.set_function(lambda: admission.nbytes)
+        metrics.executables.set_function(lambda: sum(len(engine.executables) for engine in engines))
+        for lane in self._lanes:
+            metrics.lane_turns.labels(lane.name).set_function(lambda lane=lane: lane.waiting)
 
-    async def answer(self, problem: Problem, algorithm: str, deadline: float) -> Answer:
+    @contextmanager
+    def admitted(self, client: str, nbytes: int = 0) -> Iterator[Ticket]:
+        """Let a request in; everything else that it does happens inside.
+
+        Args:
+            client: whose it is.
+            nbytes: that it holds; ``resize`` the ticket when it turns out otherwise.
+
+        Raises:
+            QueueFull: with the seconds after which to try again.
+        """
+        try:
+            ticket = self._admission.enter(client, nbytes)
+        except JJTError as error:
+            self._metrics.refused.labels(error.code).inc()
+            raise
+        done = False
+        try:
+            yield ticket
+            done = True
+        finally:
+            ticket.leave(done)
+            self._left = perf_counter()
+
+    async def answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         """Compute the matrix of a problem.
 
         Args:
             problem: checked and cast.
             algorithm: ``auto`` or the name of one.
             deadline: on the clock of the running event loop, seconds.
+            ticket: of ``admitted``.
 
         Returns:
             The answer, complete, with queue, compile and compute seconds in its times.
 
         Raises:
             NotApplicable, AnswerTooLarge: by the planner.
-            DeadlinePassed: at the deadline; the block that runs then runs on, no other follows.
+            QueueFull: where others have too much before it.
+            DeadlinePassed: where it would not be done by the deadline, or is not: the blocks that are in
+                flight then run on, no other follows.
+            OutOfMemory: where the device had no room, even for blocks of half the size.
             ComputeFailed: if the engine raised anything else.
         """
-        timeout = asyncio.timeout_at(deadline)
-        with _failures_named():
-            try:
-                async with timeout:
-                    with self._asked():
-                        return await self._answer(problem, algorithm)
-            except TimeoutError:
-                if not timeout.expired():
-                    raise
-        raise DeadlinePassed(
-            "the answer was not there at the deadline; allow more with deadline_seconds, or ask for less"
-        )
+        with failures_named():
+            async with until(deadline):
+                return await self._answer(problem, algorithm, deadline, ticket)
 
-    async def on_device(self, call: Callable[..., T], *args: Any) -> T:
-        """Run what touches the device: calibration, report cards, examples."""
-        with _failures_named():
-            return await self._device.run(call, *args)
+    async def stream(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Stream:
+        """Begin to compute a matrix whose blocks are taken in row order, while others are computed.
 
-    async def on_compiler(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        Args:
+            problem: checked and cast.
+            algorithm: ``auto`` or the name of one.
+            deadline: on the clock of the running event loop, seconds; it moves on by whatever time the
+                reader takes.
+            ticket: of ``admitted``, held until the stream is closed.
+
+        Returns:
+            The stream, before its first block; to be closed.
+
+        Raises:
+            As ``answer`` does, here and by the stream's blocks; out of memory, nothing is tried again.
+        """
+        with failures_named():
+            async with until(deadline):
+                times = Times()
+                device = min(self._devices, key=lambda each: each.outstanding)
+                plan = await self._prepared(device, problem, algorithm, ticket, times)
+                self._price(ticket, plan, deadline)
+        reading = Reading(ticket.spend)
+        computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
+        answer = _answer(plan, problem, times, ())
+        return Stream(answer, reading, computation, device.at_work(computation, plan.seconds), deadline)
+
+    async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
+        """Run what touches a device: calibration, report cards, examples."""
+        with failures_named():
+            return await self._devices[0].lane.run(call, *args, client=client)
+
+    async def on_compiler(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
         """Run what traces or compiles: plans without arrays, reloads."""
-        with _failures_named():
-            return await self._compiler.run(call, *args, **kwargs)
+        with failures_named():
+            return await self._compiler.run(call, *args, client=client)
 
     async def idle(self, seconds: float, most: float) -> None:
         """Wait until nobody has waited for an answer for some seconds; ``most`` seconds altogether."""
         limit = perf_counter() + most
         while (now := perf_counter()) < limit:
-            rest = seconds if self._answering else self._left + seconds - now
+            rest = seconds if self._admission.requests else self._left + seconds - now
             if rest <= 0:
                 return
             await asyncio.sleep(min(rest, limit - now))
 
     def close(self, seconds: float) -> bool:
-        """Close both lanes; returns whether both have ended within the seconds given to each."""
-        ended = [lane.close(seconds) for lane in (self._compiler, self._device)]
+        """Close all lanes; returns whether they have ended within the seconds given to each."""
+        ended = [lane.close(seconds) for lane in self._lanes]
         return all(ended)
 
-    @contextmanager
-    def _asked(self) -> Iterator[None]:
-        self._answering += 1
-        try:
-            yield
-        finally:
-            self._answering -= 1
-            self._left = perf_counter()
+    @property
+    def _lanes(self) -> list[Lane]:
+        return [self._compiler, *(device.lane for device in self._devices)]
 
-    async def _answer(self, problem: Problem, algorithm: str) -> Answer:
+    async def _answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         times, entered = Times(), perf_counter()
-        plan = self._engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
-        if plan is None:
-            plan, times.compile = await self._compiler.run(self._prepared, problem, algorithm)
-        gathering = Gathering(self._engine, plan, problem)
+        device = min(self._devices, key=lambda each: each.outstanding)
+        plan = await self._prepared(device, problem, algorithm, ticket, times)
+        self._price(ticket, plan, deadline)
+        sink = Whole(problem.sizes, ticket.spend)
+        computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            while await self._device.run(gathering.take):
-                self._metrics.blocks.inc()
-        finally:
-            self._device.submit(gathering.close)
-        self._metrics.blocks.inc()
-        times.queue = max(0.0, gathering.began - entered - times.compile)
-        times.compute = gathering.ended - gathering.began
-        return Answer(
-            function=plan.function.name,
-            version=plan.function.version,
-            wrt=plan.wrt,
-            algorithm=plan.algorithm or algorithm,
-            sizes=problem.sizes,
-            shape=problem.shape,
-            dtype=problem.dtype,
-            blocks=(gathering.whole(),),
-            times=times,
-        )
+            with device.at_work(computation, plan.seconds):
+                matrix = await sink.matrix()
+        except OutOfMemory as error:
+            if not self._again(device, plan, ticket):
+                if device.outstanding > 0:  # others had some of the memory
+                    error.fields["retry_after_seconds"] = max(1, ceil(device.outstanding))
+                raise
+            return await self._answer(problem, algorithm, deadline, ticket)
+        times.queue = max(0.0, computation.began - entered - times.compile)
+        times.compute = computation.ended - computation.began
+        n1, _, n2, _ = problem.sizes
+        blocks = (Block((0, n1), (0, n2), matrix),)
+        return _answer(plan, problem, times, blocks, computation.batch)
 
-    def _prepared(self, problem: Problem, algorithm: str) -> tuple[Plan, float]:
-        plan = self._engine.plan(problem, algorithm)
-        seconds = self._engine.prepare(plan)
-        if seconds:
-            self._metrics.compiles.inc()
-        return plan, seconds
+    async def _prepared(
+        self, device: Device, problem: Problem, algorithm: str, ticket: Ticket, times: Times
+    ) -> Plan:
+        plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
+        if plan is None:
+            began = perf_counter()
+            plan, seconds = await self._compiler.run(
+                _planned, device.engine, problem, algorithm, client=ticket.client
+            )
+            times.compile += seconds
+            self._metrics.compile_wait_seconds.observe(perf_counter() - began)
+            if seconds:
+                self._metrics.compiles.inc()
+        return plan
+
+    def _price(self, ticket: Ticket, plan: Plan, deadline: float) -> None:
+        try:
+            ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
+        except JJTError as error:
+            self._metrics.refused.labels(error.code).inc()
+            raise
+
+    def _again(self, device: Device, plan: Plan, ticket: Ticket) -> bool:
+        """Learn from a device that had no room; whether to try again, which is done once."""
+        log.warning("out of device memory", function=plan.function.name, predicted_bytes=plan.bytes)
+        self._metrics.out_of_memory.labels(plan.function.name).inc()
+        device.engine.shrink(plan)
+        first, ticket.retried = not ticket.retried, True
+        return first
 
 
-@contextmanager
-def _failures_named() -> Iterator[None]:
-    try:
-        yield
-    except JJTError:
-        raise
-    except Exception as error:
-        log.exception("computation failed")
-        raise ComputeFailed(
-            "the function raised while it was computed; the log has the traceback under this request_id"
-        ) from error
+def _planned(engine: Engine, problem: Problem, algorithm: str) -> tuple[Plan, float]:
+    plan = engine.plan(problem, algorithm)
+    return plan, engine.prepare(plan)
+
+
+def _answer(plan: Plan, problem: Problem, times: Times, blocks: Iterable[Block], batch: int = 1) -> Answer:
+    return Answer(
+        function=plan.function.name,
+        version=plan.function.version,
+        wrt=plan.wrt,
+        algorithm=plan.algorithm or "auto",
+        sizes=problem.sizes,
+        shape=problem.shape,
+        dtype=problem.dtype,
+        blocks=blocks,
+        times=times,
+        batch=batch,
+    )

@@ -53,9 +53,11 @@ def test_the_table_is_the_published_one() -> None:
         "spec_mismatch": 422,
         "not_applicable": 422,
         "answer_too_large": 422,
+        "queue_full": 429,
         "compute_failed": 500,
         "verification_failed": 500,
         "not_ready": 503,
+        "out_of_memory": 503,
         "deadline_passed": 504,
     }
     assert {kind.code: status for kind, status in STATUS.items()} == published

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.api.house import House
+from app.engine import Flight
 from tests.api.test_failures import check
 from tests.api.test_jjt import BODY, EXACT, STAGES
 
@@ -22,15 +23,18 @@ HEADER = re.compile(r"[0-9.e+-]+;entries=8;dtype=float64;evaluation=[0-9.e+-]+")
 async def crooked(service: tuple[FastAPI, httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch) -> House:
     """The service with a device that gets one entry of every matrix wrong."""
     house: House = service[0].state.house
-    execute = house.engine.execute
+    land = Flight.land
 
-    def off(plan, problem):
-        for block in execute(plan, problem):
+    def off(flight, idle, observe):
+        (blocks,), seconds = land(flight, idle, observe)
+        wrong = []
+        for block in blocks:
             array = np.array(block.array)
             array[0, 1, 0, 0] += 0.125
-            yield type(block)(block.rows, block.columns, array)
+            wrong.append(block._replace(array=array))
+        return [wrong], seconds
 
-    monkeypatch.setattr(house.engine, "execute", off)
+    monkeypatch.setattr(Flight, "land", off)
     return house
 
 
@@ -124,7 +128,7 @@ async def test_a_deadline_holds_while_entries_are_recomputed(
     app, client = service
     held, turns = asyncio.Event(), 0
 
-    async def step(call, *args):
+    async def step(call, *args, client):
         nonlocal turns
         turns += 1
         await held.wait()

@@ -9,7 +9,7 @@ from app.engine import Engine
 from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Tile
 from app.engine.devices import Rates
-from app.engine.execute import execute
+from app.engine.execute import Execution, execute
 from app.engine.observations import Observations
 from app.engine.planner import Budget, Plan, Planner
 from tests.engine.ask import named
@@ -99,7 +99,8 @@ def test_blocks_that_nobody_awaited_say_nothing(engine: Engine):
     seen: dict[bool, int] = {}
     for paused in (False, True):
         told: list[float] = []
-        blocks = execute(cut, problem, small.executables, params, lambda _, s, told=told: told.append(s))  # type: ignore[arg-type]
+        execution = Execution(cut, problem, small.executables, params)  # type: ignore[arg-type]
+        blocks = execute(execution, lambda _, s, told=told: told.append(s))
         for _ in blocks:
             time.sleep(0.02 * paused)
         seen[paused] = len(told)

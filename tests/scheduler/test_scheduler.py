@@ -4,43 +4,78 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from app import ArraySpec, Function
-from app.engine import Engine, Plan, Problem
+from app.engine import Engine, Order, Plan, Problem
 from app.errors import ComputeFailed, DeadlinePassed, NotApplicable, SpecMismatch
 from app.metrics import Metrics
-from app.scheduler import Scheduler
+from app.scheduler import Admission, Scheduler
 from app.specs import Answer, Block
 
 WAVES = Function(lambda _, x: jnp.sin(x) * x[0], ArraySpec("float32", (5,)), name="waves", version="1")
 N1, N2 = 7, 11
 
 
+class Row:
+    """One row of a matrix in flight; lands when its time has passed."""
+
+    def __init__(self, engine: "Pulled", matrix: np.ndarray, row: int) -> None:
+        self._engine, self._matrix, self._row = engine, matrix, row
+
+    def land(self, idle: float, observe: object) -> tuple[list[list[Block]], float]:
+        time.sleep(self._engine.seconds)
+        self._engine.landed += 1
+        n2 = self._matrix.shape[2]
+        block = Block((self._row, self._row + 1), (0, n2), self._matrix[self._row : self._row + 1])
+        return [[block]], self._engine.seconds
+
+
+class Rows:
+    """The rows of a matrix as blocks, dispatched one by one; notes each, and can fail at one."""
+
+    def __init__(self, engine: "Pulled", plan: Plan, problem: Problem) -> None:
+        self._engine = engine
+        self._matrix = np.concatenate([block.array for block in engine.execute(plan, problem)])
+        self.left = problem.n1
+
+    def dispatch(self) -> Row:
+        row = len(self._matrix) - self.left
+        self.left -= 1
+        self._engine.pulls.append(self._matrix.shape[2])
+        self._engine.threads.add(threading.current_thread().name)
+        if row in self._engine.fails_at:
+            raise self._engine.fails_at[row]
+        return Row(self._engine, self._matrix, row)
+
+
 class Pulled(Engine):
-    """An engine that notes each block as it is pulled, and can be told to fail or to dawdle at one."""
+    """An engine that notes each block as it is begun, and can be told to fail or to dawdle."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.reset()
+
+    def reset(self) -> None:
         self.pulls: list[int] = []
-        self.closed: list[str] = []
+        self.landed = 0
+        self.threads: set[str] = set()
         self.fails_at: dict[int, BaseException] = {}
         self.seconds = 0.0
+        self._by_rows = True
 
-    def execute(self, plan: Plan, problem: Problem) -> Iterator[Block]:
-        whole = np.concatenate([block.array for block in super().execute(plan, problem)])
+    def execution(self, plan: Plan, problem: Problem, order: Order = "computed") -> Any:
+        if not self._by_rows:
+            return super().execution(plan, problem, order)
+        self._by_rows = False
         try:
-            for row in range(problem.n1):
-                self.pulls.append(problem.n2)
-                if row in self.fails_at:
-                    raise self.fails_at[row]
-                time.sleep(self.seconds)
-                yield Block((row, row + 1), (0, problem.n2), whole[row : row + 1])
+            return Rows(self, plan, problem)
         finally:
-            self.closed.append(threading.current_thread().name)
+            self._by_rows = True
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +87,21 @@ def warm() -> Pulled:
 
 @pytest.fixture
 def engine(warm: Pulled) -> Pulled:
-    warm.pulls, warm.closed, warm.fails_at, warm.seconds = [], [], {}, 0.0
+    warm.reset()
     return warm
 
 
 @pytest.fixture
 def scheduler(engine: Pulled) -> Iterator[Scheduler]:
-    scheduler = Scheduler(engine, Metrics())
+    scheduler = made(engine)
     yield scheduler
     assert scheduler.close(10)
+
+
+def made(
+    engine: Engine, metrics: Metrics | None = None, seconds: float = 60, nbytes: int = 1 << 30
+) -> Scheduler:
+    return Scheduler([engine], metrics or Metrics(), Admission(seconds, nbytes))
 
 
 def problem(engine: Engine, n1: int = N1, n2: int = N2) -> Problem:
@@ -75,9 +116,14 @@ def problem(engine: Engine, n1: int = N1, n2: int = N2) -> Problem:
 
 
 async def answer(
-    scheduler: Scheduler, asked: Problem, seconds: float = 60, algorithm: str = "auto"
+    scheduler: Scheduler,
+    asked: Problem,
+    seconds: float = 60,
+    algorithm: str = "auto",
+    client: str = "somebody",
 ) -> Answer:
-    return await scheduler.answer(asked, algorithm, asyncio.get_running_loop().time() + seconds)
+    with scheduler.admitted(client) as ticket:
+        return await scheduler.answer(asked, algorithm, asyncio.get_running_loop().time() + seconds, ticket)
 
 
 def settle(scheduler: Scheduler) -> None:
@@ -102,8 +148,7 @@ def test_the_blocks_of_an_answer_are_the_matrix(engine: Pulled, scheduler: Sched
     assert found.algorithm != "auto"
     assert found.times.compute > 0
     assert len(engine.pulls) == N1
-    settle(scheduler)
-    assert engine.closed == ["jjt-device"]
+    assert engine.threads == {"jjt-device-0"}
 
 
 def test_compiling_is_timed_once(engine: Pulled, scheduler: Scheduler) -> None:
@@ -150,7 +195,6 @@ def test_a_deadline_is_kept_and_stops_the_pulling(engine: Pulled, scheduler: Sch
     asyncio.run(answer(scheduler, problem(engine, 40)))
     settle(scheduler)
     engine.pulls.clear()
-    engine.closed.clear()
     engine.seconds = 0.05
 
     async def too_late() -> float:
@@ -163,7 +207,6 @@ def test_a_deadline_is_kept_and_stops_the_pulling(engine: Pulled, scheduler: Sch
     assert asyncio.run(too_late()) == pytest.approx(0.3, abs=0.15)
     settle(scheduler)
     assert 1 <= len(engine.pulls) <= 8
-    assert engine.closed == ["jjt-device"]
 
 
 def test_an_answer_that_nobody_awaits_is_pulled_no_further(engine: Pulled, scheduler: Scheduler) -> None:
@@ -206,7 +249,7 @@ def test_errors_that_say_what_they_are_pass_unchanged(engine: Pulled, scheduler:
 
 def test_blocks_and_compilations_are_counted(engine: Pulled) -> None:
     metrics = Metrics()
-    scheduler = Scheduler(engine, metrics)
+    scheduler = made(engine, metrics)
     engine.forget(WAVES)
     asyncio.run(answer(scheduler, problem(engine)))
     asyncio.run(answer(scheduler, problem(engine)))
@@ -221,7 +264,7 @@ def test_a_pause_is_waited_for_while_somebody_waits_for_an_answer(engine, schedu
 
     async def run() -> tuple[float, float, float]:
         loop = asyncio.get_running_loop()
-        answering = asyncio.create_task(scheduler.answer(problem(engine), "auto", loop.time() + 60))
+        answering = asyncio.create_task(answer(scheduler, problem(engine)))
         await asyncio.sleep(0)
         began = loop.time()
         await scheduler.idle(0.1, most=0.02)

@@ -1,0 +1,210 @@
+"""Who is let in: a ledger of predicted seconds and of bytes, and how soon a newcomer would have an answer.
+
+Clients share a device by turns. So a newcomer of s seconds waits for what its own client has before it, and
+for no more of each other client than it has itself: Σ min(theirs, own + s). Used from one thread, that of
+the event loop.
+"""
+
+import math
+from collections.abc import Callable
+from time import monotonic
+
+from app.errors import DeadlinePassed, QueueFull
+
+_HALF_LIFE = 5.0  # seconds, of what the drain rate remembers
+_LEAST, _MOST = 0.02, 50.0  # between which the drain rate is believed
+_LONGEST = 3600  # seconds that anybody is told to stay away
+
+
+class Ticket:
+    """The place of one request in the ledger; to be left exactly once."""
+
+    def __init__(self, ledger: "Admission", client: str, nbytes: int) -> None:
+        self._ledger = ledger
+        self.client = client
+        self.nbytes = nbytes
+        self.seconds = 0.0
+        self.retried = False
+
+    def price(self, seconds: float, left: float = math.inf) -> None:
+        """Say what it costs, now that this is known.
+
+        Args:
+            seconds: predicted.
+            left: until its deadline.
+
+        Raises:
+            QueueFull: where it would have to wait for longer than is allowed.
+            DeadlinePassed: where it would not be done by its deadline.
+        """
+        self._ledger.check(self, seconds, left)
+        self._ledger.move(self, seconds, 0)
+
+    def resize(self, nbytes: int) -> None:
+        """Say how many bytes it holds. Raises ``QueueFull`` where there is no room for them."""
+        self._ledger.check_bytes(self, nbytes)
+        self._ledger.move(self, self.seconds, nbytes - self.nbytes)
+
+    def spend(self, seconds: float) -> None:
+        """Some of it is done."""
+        self._ledger.drained(min(seconds, self.seconds))
+        self._ledger.move(self, max(0.0, self.seconds - seconds), 0)
+
+    def leave(self, done: bool) -> None:
+        """It is over; ``done`` says whether all of it was computed."""
+        if done:
+            self._ledger.drained(self.seconds)
+        self._ledger.leave(self)
+
+
+class Admission:
+    """The ledger.
+
+    Args:
+        queue_seconds: that a newcomer may have to wait.
+        queue_bytes: of all requests and answers that are held at once; one alone may be larger.
+        devices: that share the work.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        queue_seconds: float,
+        queue_bytes: int,
+        devices: int = 1,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._queue_seconds = queue_seconds
+        self._queue_bytes = queue_bytes
+        self._devices = devices
+        self._rate = DrainRate(clock)
+        self._backlogs: dict[str, float] = {}
+        self._tickets: dict[str, int] = {}
+        self.seconds = 0.0
+        self.nbytes = 0
+        self.requests = 0
+
+    def enter(self, client: str, nbytes: int = 0) -> Ticket:
+        """Let a request in whose seconds are not known yet.
+
+        Args:
+            client: whose it is.
+            nbytes: that it will hold.
+
+        Raises:
+            QueueFull: where no request of this client would be let in, or there is no room for the bytes.
+        """
+        ticket = Ticket(self, client, 0)
+        self.check(ticket, 0.0, math.inf)
+        self.check_bytes(ticket, nbytes)
+        ticket.nbytes = nbytes
+        self._tickets[client] = self._tickets.get(client, 0) + 1
+        self.nbytes += nbytes
+        self.requests += 1
+        return ticket
+
+    def wait(self, client: str, seconds: float) -> float:
+        """Seconds that a newcomer would wait for its turns, by the rate at which work is being done."""
+        own = self._backlogs.get(client, 0.0)
+        most = own + seconds
+        others = sum(min(backlog, most) for name, backlog in self._backlogs.items() if name != client)
+        return (own + others) / self._devices / self._rate.value
+
+    def check(self, ticket: Ticket, seconds: float, left: float) -> None:
+        """Refuse what would wait for too long, not counting what the ticket itself has in the ledger."""
+        self.move(ticket, 0.0, 0)
+        wait = self.wait(ticket.client, seconds)
+        if wait >= self._queue_seconds:
+            raise QueueFull(
+                f"{wait:.2g} s of work are before this request, and {self._queue_seconds:g} are allowed; "
+                "try again after Retry-After, or ask for less at a time",
+                wait_seconds=round(wait, 3),
+                retry_after_seconds=_whole(wait - self._queue_seconds),
+            )
+        needed = wait + seconds / self._rate.value
+        if needed > left:
+            raise DeadlinePassed(
+                f"{needed:.2g} s are predicted, of them {wait:.2g} of waiting, and {max(0.0, left):.2g} are "
+                "left until the deadline; allow more with deadline_seconds, or ask for less",
+                predicted_seconds=round(needed, 3),
+            )
+
+    def check_bytes(self, ticket: Ticket, nbytes: int) -> None:
+        """Refuse what there is no room for beside the others; alone, everything has room."""
+        others = self.nbytes - ticket.nbytes
+        if others and others + nbytes > self._queue_bytes:
+            raise QueueFull(
+                f"requests and answers of {others} bytes are held, {nbytes} more are asked for, and "
+                f"{self._queue_bytes} are allowed; try again after Retry-After",
+                held_bytes=others,
+                retry_after_seconds=_whole(self.seconds / self._devices / self._rate.value / 2),
+            )
+
+    def move(self, ticket: Ticket, seconds: float, nbytes: int) -> None:
+        """Change what a ticket has in the ledger: its seconds to these, its bytes by those."""
+        change = seconds - ticket.seconds
+        if change:
+            self._backlogs[ticket.client] = max(0.0, self._backlogs.get(ticket.client, 0.0) + change)
+            self.seconds = max(0.0, self.seconds + change)
+            self._rate.busy(self.seconds > 0)
+        ticket.seconds = seconds
+        ticket.nbytes += nbytes
+        self.nbytes += nbytes
+
+    def drained(self, seconds: float) -> None:
+        """Some predicted seconds were done."""
+        self._rate.add(seconds)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Take a ticket out."""
+        self.move(ticket, 0.0, -ticket.nbytes)
+        self.requests -= 1
+        self._tickets[ticket.client] -= 1
+        if not self._tickets[ticket.client]:
+            del self._tickets[ticket.client]
+            self._backlogs.pop(ticket.client, None)
+        if not self.requests:
+            self.seconds = 0.0  # what rounding left
+            self._rate.busy(False)
+
+
+class DrainRate:
+    """Predicted seconds that are done in one second of the clock, while there is something to do.
+
+    Below 1 where predictions are too low or something else holds requests up, above where they are too high
+    or requests go together.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._done = self._spent = 1.0  # begins as one that is right
+        self._at = clock()
+        self._busy = False
+
+    @property
+    def value(self) -> float:
+        """The rate."""
+        self._pass()
+        return min(max(self._done / self._spent, _LEAST), _MOST)
+
+    def busy(self, busy: bool) -> None:
+        """There is something to do from now on, or nothing any more."""
+        self._pass()
+        self._busy = busy
+
+    def add(self, seconds: float) -> None:
+        """So much was done."""
+        self._pass()
+        self._done += seconds
+
+    def _pass(self) -> None:
+        now = self._clock()
+        passed, self._at = now - self._at, now
+        if self._busy and passed > 0:
+            keep = 0.5 ** (passed / _HALF_LIFE)
+            self._done *= keep
+            self._spent = self._spent * keep + passed
+
+
+def _whole(seconds: float) -> int:
+    return min(_LONGEST, max(1, math.ceil(seconds)))

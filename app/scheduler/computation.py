@@ -1,0 +1,213 @@
+"""One problem on its way through a device lane: block by block, alone or together with others like it.
+
+Knows no event loop and no deadline: whoever wants to stop calls ``cancel``.
+"""
+
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Protocol
+
+from app.engine import Engine, Execution, Flight, Order, Plan, Problem
+from app.metrics import Metrics
+from app.scheduler.lane import Landing, Lane
+from app.scheduler.stacks import Stacks
+from app.specs import Block
+
+
+class Sink(Protocol):
+    """Where the blocks of a computation go; called on the lane's thread."""
+
+    def put(self, blocks: Sequence[Block], seconds: float) -> None:
+        """Take blocks that landed, and how long the device was had for them."""
+        ...
+
+    def end(self, error: Exception | None) -> None:
+        """Nothing follows: all blocks are there, or an error says why not."""
+        ...
+
+
+class Device:
+    """One device.
+
+    Args:
+        engine: that computes there.
+        lane: that owns it.
+        stacks: what can go together on it.
+        metrics: where its work is counted.
+    """
+
+    def __init__(self, engine: Engine, lane: Lane, stacks: Stacks, metrics: Metrics) -> None:
+        self.engine = engine
+        self.lane = lane
+        self.stacks = stacks
+        self.metrics = metrics
+        self.outstanding = 0.0  # predicted seconds of what was begun here and is not over
+
+    @contextmanager
+    def at_work(self, computation: "Computation", seconds: float) -> Iterator[None]:
+        """Run a computation as long as this lasts."""
+        self.outstanding += seconds
+        computation.start()
+        try:
+            yield
+        finally:
+            computation.cancel()
+            self.outstanding -= seconds
+
+
+class Computation:
+    """A turn for each block.
+
+    Args:
+        device: where it runs.
+        plan: what runs; compiled.
+        problem: the arrays.
+        client: whose it is.
+        sink: where blocks go.
+        order: in which they are computed.
+        ahead: blocks that are begun, at most, and not yet ``taken``; None for any number.
+    """
+
+    alone = False
+
+    def __init__(
+        self,
+        device: Device,
+        plan: Plan,
+        problem: Problem,
+        client: str,
+        sink: Sink,
+        order: Order = "computed",
+        ahead: int | None = None,
+    ) -> None:
+        self.client = client
+        self.seconds = plan.seconds / plan.blocks
+        self.began = self.ended = 0.0
+        self.batch = 1
+        self.plan, self.problem = plan, problem
+        self._device, self._sink = device, sink
+        self._order: Order = order
+        self._ahead = ahead
+        self._most = device.stacks.most(plan)
+        self._execution: Execution | None = None
+        self._flying = 0
+        self._untaken = 0
+        self._parked = self._over = False
+        self._lock = threading.Lock()
+
+    @property
+    def kind(self) -> Hashable:
+        """Computations of one tile can go together."""
+        return self.plan.tiles[0] if self._most > 1 else None
+
+    def start(self) -> None:
+        """Stand in line for the first block."""
+        self._device.lane.put(self)
+
+    def taken(self) -> None:
+        """Make room for another block. From any thread."""
+        with self._lock:
+            self._untaken -= 1
+            resumes, self._parked = self._parked and not self._over, False
+        if resumes:
+            self._device.lane.put(self)
+
+    def cancel(self) -> None:
+        """Begin no other block; what is in flight lands and is dropped. From any thread."""
+        with self._lock:
+            self._over = True
+        self._device.lane.remove(self)
+
+    def begin(self) -> Landing | None:
+        """Dispatch a block, or one of each of some computations like this one."""
+        if self._over:
+            return None
+        together = [self, *self._others()]
+        now = perf_counter()
+        for each in together:
+            each.began, each.batch = each.began or now, len(together)
+        try:
+            flight = self._dispatched(together)
+        except BaseException as error:
+            _fail(together, error)
+            return None
+        metrics = self._device.metrics
+        metrics.blocks.inc(len(together))
+        metrics.batch_requests.observe(len(together))
+        for each in together:
+            each.stand_again()
+        return lambda: self._land(flight, together)
+
+    def drop(self) -> None:
+        """The lane closes."""
+        self._end(RuntimeError("the device lane is closed"))
+
+    def fail(self, error: Exception) -> None:
+        """End for a reason. On the lane's thread."""
+        self._device.lane.remove(self)
+        self._end(error)
+
+    def _others(self) -> "list[Computation]":
+        if self._most == 1:
+            return []
+        stacks, lane = self._device.stacks, self._device.lane
+        others = lane.together(self.kind, lambda n: stacks.size(self.plan, n + 1) - 1, self._most - 1)
+        return [other for other in others if isinstance(other, Computation)]
+
+    def _dispatched(self, together: "Sequence[Computation]") -> Flight:
+        engine = self._device.engine
+        if len(together) > 1:
+            return engine.stacking.dispatch([(each.plan, each.problem) for each in together])
+        if self._execution is None:
+            self._execution = engine.execution(self.plan, self.problem, self._order)
+        return self._execution.dispatch()
+
+    def stand_again(self) -> None:
+        """Stand in line for the next block, if there is one, and room for it. On the lane's thread."""
+        self._flying += 1
+        if self._execution is None or self._execution.left == 0:
+            return
+        with self._lock:
+            self._untaken += 1
+            self._parked = self._ahead is not None and self._untaken >= self._ahead
+            again = not (self._parked or self._over)
+        if again:
+            self._device.lane.put(self)
+
+    def _land(self, flight: Flight, together: "Sequence[Computation]") -> None:
+        lane = self._device.lane
+        try:
+            landed, seconds = flight.land(lane.idle, self._device.engine.observe)
+        except BaseException as error:
+            _fail(together, error)
+            return
+        share = seconds / len(together)
+        for each, blocks in zip(together, landed, strict=True):
+            lane.charge(each.client, share - each.seconds)
+            each.take(blocks, share)
+
+    def take(self, blocks: Sequence[Block], seconds: float) -> None:
+        """Pass on blocks that landed. On the lane's thread."""
+        self._flying -= 1
+        self.ended = perf_counter()
+        if self._over:
+            return
+        self._sink.put(blocks, seconds)
+        if self._flying == 0 and (self._execution is None or self._execution.left == 0):
+            self._end(None)
+
+    def _end(self, error: Exception | None) -> None:
+        with self._lock:
+            over, self._over = self._over, True
+        if not over:
+            self._sink.end(error)
+
+
+def _fail(together: Sequence[Computation], error: BaseException) -> None:
+    if not isinstance(error, Exception):
+        # A function that calls sys.exit() ends its request, not the service.
+        error = RuntimeError(f"the computation ended with {error!r}")
+    for each in together:
+        each.fail(error)

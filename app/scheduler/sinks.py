@@ -1,0 +1,109 @@
+"""Where the blocks of a computation go: into one matrix, or to a reader, a few at a time.
+
+Both sides meet here: ``put`` and ``end`` run on the lane's thread, whatever is awaited on the event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from app.specs import Block, place
+
+Progress = Callable[[float], None]
+
+
+class _Landing:
+    """What both sinks share: how a lane's thread tells the event loop something."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._progress = progress
+
+    def _tell(self, call: Callable[..., object], *args: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+            self._loop.call_soon_threadsafe(call, *args)
+
+
+class Whole(_Landing):
+    """All blocks in one matrix, which is put together on the lane's thread.
+
+    Args:
+        sizes: ``(n1, k, n2, k)``.
+        progress: is told, on the event loop, the seconds of each block but the last.
+    """
+
+    def __init__(self, sizes: tuple[int, int, int, int], progress: Progress) -> None:
+        super().__init__(progress)
+        self._sizes = sizes
+        self._matrix: np.ndarray | None = None
+        self._done: asyncio.Future[np.ndarray] = self._loop.create_future()
+
+    def put(self, blocks: Sequence[Block], seconds: float) -> None:
+        """Put blocks where they belong."""
+        for block in blocks:
+            self._matrix = place(block, self._matrix, self._sizes)
+        if self._matrix is not blocks[0].array:  # else it is over at once
+            self._tell(self._progress, seconds)
+
+    def end(self, error: Exception | None) -> None:
+        """Hand the matrix over."""
+        self._tell(self._settle, error)
+
+    async def matrix(self) -> np.ndarray:
+        """The matrix, once it is there; raises what ended it."""
+        return await self._done
+
+    def _settle(self, error: Exception | None) -> None:
+        if self._done.done():
+            return
+        if error is not None:
+            self._done.set_exception(error)
+        else:
+            assert self._matrix is not None
+            self._done.set_result(self._matrix)
+
+
+class Reading(_Landing):
+    """Blocks in the order in which they land, kept until somebody takes them.
+
+    Args:
+        progress: is told, on the event loop, the seconds of each block.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(progress)
+        self._blocks: deque[Block] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
+
+    def put(self, blocks: Sequence[Block], seconds: float) -> None:
+        """Keep blocks for whoever reads."""
+        self._tell(self._take_in, list(blocks), seconds)
+
+    def end(self, error: Exception | None) -> None:
+        """Let the reader come to an end."""
+        self._tell(self._finish, error)
+
+    async def next(self) -> Block | None:
+        """The next block, once it is there; None at the end. Raises what ended it."""
+        while not self._blocks:
+            if self._ended:
+                if self._error is not None:
+                    raise self._error
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._blocks.popleft()
+
+    def _take_in(self, blocks: list[Block], seconds: float) -> None:
+        self._blocks.extend(blocks)
+        self._arrived.set()
+        self._progress(seconds)
+
+    def _finish(self, error: Exception | None) -> None:
+        self._ended, self._error = True, error
+        self._arrived.set()
