@@ -2,6 +2,7 @@
 
 from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Tile
+from app.engine.compilers import keep_right
 from app.engine.engine import Engine
 from app.engine.execute import Execution, Flight, Order
 from app.engine.explanation import explained
@@ -26,3 +27,5 @@ __all__ = [
     "explained",
     "outline",
 ]
+
+keep_right()  # importing JAX starts nothing; whoever comes here has not used a device yet

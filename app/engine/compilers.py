@@ -1,0 +1,28 @@
+"""What has to be asked of XLA before it starts, so that its programs are right.
+
+Its CPU compiler hands dots, and what surrounds them, to a library. From jaxlib 0.10.2 on, before 0.12, the
+programs that come of it can be wrong without a word, or never end: products of 128 x 512 weights were off by
+their own size (jax-ml/jax issues 39103 and 39257). Dots alone are right there, and as fast.
+"""
+
+import os
+from importlib.metadata import version
+
+_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+_AFFECTED = ("0.10.2", "0.12")  # the first version, and the first that is right again
+
+
+def keep_right(jaxlib: str | None = None) -> None:
+    """Keep XLA from what it gets wrong; to be called before JAX has touched a device.
+
+    Args:
+        jaxlib: its version; of the installed one by default.
+    """
+    first, mended = (_numbers(each) for each in _AFFECTED)
+    flags = os.environ.get("XLA_FLAGS", "")
+    if first <= _numbers(jaxlib or version("jaxlib")) < mended and _FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_FLAG}=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT".strip()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
