@@ -72,11 +72,13 @@ def test_it_ends_when_all_seconds_are_over(
 
 
 def test_ctrl_c_prints_what_was_measured(seed: Server) -> None:
-    command = [sys.executable, "-m", "app", "bench", seed.url, "--seconds", "60"]
+    many = ",".join(["1"] * 60)
+    command = [sys.executable, "-m", "app", "bench", seed.url, "--seconds", "1", "--concurrency", many]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(4)
+        assert process.stderr
+        assert process.stderr.readline().startswith("json, 1 at once")
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=30)
     assert process.returncode == 130
