@@ -7,13 +7,15 @@ VENV   ?= .venv
 PACKED ?= .bench/packages
 IMAGE  ?= jjt
 ENGINE ?= docker
+MINUTES ?= 20
+COUNT   ?= 100000
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test test-all test-packages check bench bench-planner peers demo image lock clean
+.PHONY: help serve install dev test test-all test-packages check bench bench-planner peers soak fuzz demo image lock clean
 
 help:
 	@echo 'make serve     start the service on port 8000'
@@ -24,6 +26,8 @@ help:
 	@echo 'make bench     the benchmarks        make image     the container image'
 	@echo 'make bench-planner  how right auto is, before it has seen anything run'
 	@echo 'make peers     ours against what people use, in environments that it makes (.bench)'
+	@echo 'make soak      twenty minutes of mixed traffic: does anything grow?   MINUTES=2'
+	@echo 'make fuzz      100,000 mutated bodies in all formats; what goes wrong is kept   COUNT=5000'
 	@echo 'make install   make $(VENV) with $(BIN)/jjt'
 	@echo 'make lock      pin the newest versions again (needs uv)'
 	@echo 'make clean     take away what was made, but for benchmark results'
@@ -70,6 +74,12 @@ bench-planner: dev
 
 peers: dev
 	$(BIN)/python -m benchmarks.peers
+
+soak: dev
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+fuzz: dev
+	$(BIN)/python -m tests.e2e.fuzz --count $(COUNT)
 
 # Podman and Buildah keep the health check only in Docker's format; Docker itself does not read the variable.
 image:

@@ -98,7 +98,7 @@ def test_help_is_quick_because_it_loads_no_jax() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("serve", "functions", "plan", "run", "demo", "version"):
+    for command in ("serve", "functions", "plan", "run", "demo", "bench", "version"):
         assert re.search(rf"^  {command} +[A-Z].*\.$", done.stdout, re.MULTILINE), command
 
 

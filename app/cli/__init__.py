@@ -7,6 +7,7 @@ computation that fails, with one line and exit code 1.
 """
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -17,6 +18,8 @@ from pydantic import ValidationError
 from app.errors import JJTError, RequestError
 from app.settings import Settings
 from app.specs import MOST_VERIFIED
+
+MOST_AT_ONCE = 1024
 
 cli = typer.Typer(
     help="J(x1) J(x2)ᵀ of registered JAX functions: as a service, and from the shell.",
@@ -78,6 +81,14 @@ Name = Annotated[str, typer.Argument(help="function, as name or name@version")]
 Wrt = Annotated[str | None, typer.Option(help="variable of J, such as x or params.head  [default: its own]")]
 Algorithm = Annotated[str, typer.Option(help="auto, or the name of one")]
 Precision = Annotated[Literal["highest", "high", "default"], typer.Option(help="of products on the device")]
+
+
+class Format(StrEnum):
+    """Of the bodies that ``jjt bench`` sends."""
+
+    json = "json"
+    npz = "npz"
+    safetensors = "safetensors"
 
 
 @cli.command()
@@ -198,6 +209,57 @@ def demo(registry: Registry = None) -> int:
     from app.cli import demonstration  # noqa: PLC0415
 
     return demonstration.demo(registry)
+
+
+@cli.command()
+def bench(
+    url: Annotated[str, typer.Argument(help="of a service, such as http://localhost:8000")],
+    function: Annotated[
+        str | None, typer.Option(help="to ask  [default: sqrt_mean, or else the first]")
+    ] = None,
+    n1: Annotated[int | None, typer.Option(min=1, help="examples in x1  [default: the example's]")] = None,
+    n2: Annotated[int | None, typer.Option(min=1, help="examples in x2  [default: the example's]")] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="of the requests; may be repeated  [default: json and safetensors]"),
+    ] = None,
+    concurrency: Annotated[str, typer.Option(help="requests at once, step by step")] = "1,2,4,8,16,32",
+    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="of each step")] = 5,
+    total_seconds: Annotated[float, typer.Option(min=1, max=3600, help="of all steps, at most")] = 600,
+    check: Annotated[
+        bool, typer.Option("--check", help="compare each answer with the first one; exit 1 if one differs")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help=".json or .csv file for the figures")] = None,
+) -> int:
+    """Ask a service as fast as it answers, and show how fast that is.
+
+    The body is the function's example. Needs the client: pip install ./client
+    """
+    if out is not None and (out.suffix not in {".json", ".csv"} or not out.parent.is_dir()):
+        raise typer.BadParameter(f"{out} is no .json or .csv file in a folder", param_hint="--out")
+    from app.cli import benching  # noqa: PLC0415
+
+    return benching.bench(
+        url,
+        name=function,
+        n1=n1,
+        n2=n2,
+        formats=formats or [Format.json, Format.safetensors],
+        concurrency=_counts(concurrency),
+        seconds=seconds,
+        total_seconds=total_seconds,
+        check=check,
+        out=out,
+    )
+
+
+def _counts(text: str) -> list[int]:
+    """Numbers between commas, each from 1 to ``MOST_AT_ONCE``."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= MOST_AT_ONCE for part in parts):
+        hint = f"expected numbers from 1 to {MOST_AT_ONCE} between commas, got {text!r}"
+        raise typer.BadParameter(hint, param_hint="--concurrency")
+    return [int(part) for part in parts]
 
 
 @cli.command()
