@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 from jax import Array, ShapeDtypeStruct
 
 from app.engine.algorithms import Algorithm
+from app.engine.devices import Device
 from app.engine.recent import Recent
 from app.engine.view import View
 from app.engine.worlds import world
@@ -91,10 +92,15 @@ class Executable:
 
 
 class Executables(Recent[Tile, Executable]):
-    """Compiled tiles, the least recently used of them dropped past a bound."""
+    """Compiled tiles, the least recently used of them dropped past a bound.
 
-    def __init__(self, most: int) -> None:
-        super().__init__(_compile, most, lambda tile: tile.view.signature.function)
+    Args:
+        most: that are kept.
+        device: that they run on; the default one by default.
+    """
+
+    def __init__(self, most: int, device: Device | None = None) -> None:
+        super().__init__(partial(_compile, device), most, lambda tile: tile.view.signature.function)
 
 
 def compile_seconds(executables: Executables, tiles: Sequence[Tile]) -> float:
@@ -108,8 +114,9 @@ def compile_seconds(executables: Executables, tiles: Sequence[Tile]) -> float:
     return time.perf_counter() - start
 
 
-def _compile(tile: Tile) -> Executable:
-    lowered = tile.lowered()
+def _compile(device: Device | None, tile: Tile) -> Executable:
+    with jax.default_device(device):
+        lowered = tile.lowered()
     with world(tile.view.signature.function, tile.view.precision):
         compiled = lowered.compile()
     analysis = compiled.memory_analysis()

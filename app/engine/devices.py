@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+Device = Any  # a jax.Device, which is no type to checkers
+
 
 @dataclass(frozen=True)
 class Rates:

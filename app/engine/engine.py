@@ -47,6 +47,7 @@ class Engine:
         max_answer_bytes: the largest matrix that is answered.
         heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
             ``forget``, the function, and the bytes that are kept of it from then on.
+        device: that computes; the default one by default.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class Engine:
         executables: int = 256,
         max_answer_bytes: int = 1 << 30,
         heard: Heard = lambda *_: None,
+        device: devices.Device | None = None,
     ) -> None:
         self.memory_bytes = memory_bytes or devices.memory_bytes()
         self.block_seconds = block_seconds
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
-        self.executables = Executables(executables)
-        self._residency = Residency(self.memory_bytes // 8, heard)
+        self.executables = Executables(executables, device)
+        self._residency = Residency(self.memory_bytes // 8, heard, device)
         self.stacking = Stacking(self.executables, self._residency, Budget(self.memory_bytes, block_seconds))
         self._recomputations = Recomputations()
         self._rates: devices.Rates | None = None
@@ -76,7 +78,7 @@ class Engine:
         """Know how fast the device is; measuring it runs on the device and takes a second or more.
 
         Args:
-            measured: what an earlier call returned in the same environment, so that plans stay the same.
+            measured: what an earlier call returned on such a device, so that plans stay the same.
 
         Returns:
             The rates that plans are priced by, as JSON.
@@ -152,9 +154,8 @@ class Engine:
             NotApplicable: for a name that is no algorithm.
         """
         check_name(algorithm)
-        wrt = wrt or function.wrt
-        view = view_of(function, wrt, precision)
-        return self._plan(view, wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
+        view = view_of(function, wrt or function.wrt, precision)
+        return self._plan(view, wrt or function.wrt, n1, n2, algorithm, memory_bytes or self.memory_bytes)
 
     def resume(self, function: Function, n1: int, n2: int | None, drawn: Outline) -> Plan | None:
         """Take a plan of ``explain`` back that an earlier process made; nothing is priced.

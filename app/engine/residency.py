@@ -16,6 +16,7 @@ import jax
 from jax import Array
 
 from app.engine.algorithms import Algorithm, Keepsake
+from app.engine.devices import Device
 from app.engine.recent import Recent
 from app.engine.signature import Signature
 from app.engine.view import View
@@ -70,13 +71,15 @@ class Residency:
         kept_bytes: budget of what algorithms keep.
         heard: is told what happened to something kept: what, of which function, and the bytes that are kept
             of all functions of its name from then on.
+        device: where they are; the default one by default.
     """
 
-    def __init__(self, kept_bytes: int, heard: Heard = lambda *_: None) -> None:
+    def __init__(self, kept_bytes: int, heard: Heard = lambda *_: None, device: Device | None = None) -> None:
         self._held: dict[Function, list[Array]] = {}
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._makers: Recent[Key, Any] = Recent(_maker, _MAKERS, lambda key: key[0].signature.function)
         self._kept_bytes = kept_bytes
+        self._device = device
         self._heard = heard
         self._making = threading.RLock()  # one thread at a time puts something on the device
         self._lock = threading.RLock()  # of the tables, for moments; taken inside the other
@@ -87,7 +90,7 @@ class Residency:
         with self._making:
             if function not in self._held:
                 with world(function):
-                    arrays = [jax.device_put(array) for array in signature.params.arrays]
+                    arrays = [jax.device_put(array, self._device) for array in signature.params.arrays]
                 with self._lock:
                     self._held[function] = arrays
             return self._held[function]
@@ -134,7 +137,7 @@ class Residency:
 
     def _make(self, key: Key, params: Sequence[Array]) -> _Kept:
         view, algorithm = key
-        with world(view.signature.function, view.precision):
+        with world(view.signature.function, view.precision), jax.default_device(self._device):
             keepsakes = tuple(algorithm.kept(view))
             arrays = self._makers.get(key)(params) if keepsakes else []
         return _Kept(Holding(",".join(view.names), algorithm.name, view.precision, keepsakes), arrays)
