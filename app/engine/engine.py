@@ -47,6 +47,7 @@ class Engine:
         max_answer_bytes: the largest matrix that is answered.
         heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
             ``forget``, the function, and the bytes that are kept of it from then on.
+        panel_bytes: a whole row of blocks, at most, where a block has more than one row of the matrix.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class Engine:
         executables: int = 256,
         max_answer_bytes: int = 1 << 30,
         heard: Heard = lambda *_: None,
+        panel_bytes: int = Budget.panel_bytes,
     ) -> None:
         self.memory_bytes = memory_bytes or devices.memory_bytes()
         self.block_seconds = block_seconds
+        self.panel_bytes = panel_bytes
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables)
@@ -274,7 +277,7 @@ class Engine:
         if plan is None:
             held = self._residency.held_bytes
             room = min(memory_bytes, self._rooms.get(view.signature.function, memory_bytes)) - held
-            budget = Budget(max(1, room), self.block_seconds)
+            budget = Budget(max(1, room), self.block_seconds, self.panel_bytes)
             plan = self._planner.plan(view, wrt, n1, n2, budget, algorithm)
             with self._lock:
                 if len(self._plans) >= _PLANS:
