@@ -2,18 +2,15 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, cast
 
-import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
-from app import errors, wire
+from app import wire
+from app.api.awaiting import off_loop, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
 from app.api.house import House, house_of
@@ -24,10 +21,8 @@ from app.metrics import Metrics
 from app.scheduler import Ticket
 from app.specs import Answer
 
-INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
 DEADLINE = ("JJT-Deadline", "deadline_seconds")  # the header, and the option that it is
 Precision = Literal["highest", "high", "default"]
-T = TypeVar("T")
 router = APIRouter(tags=["matrix"])
 
 
@@ -54,13 +49,13 @@ async def jjt(request: Request) -> Response:
         body = await read_body(request, allowed, ticket.resize)
         ticket.resize(len(body))
         house.metrics.body_bytes.observe(len(body))
-        asked = await _off_loop(len(body), _understand, house, content_type, body, request)
+        asked = await off_loop(len(body), _understand, house, content_type, body, request)
         answer_bytes = math.prod(asked.problem.sizes) * np.dtype(asked.problem.dtype).itemsize
         # The matrix and its encoding; one that is larger than is answered will be refused as such.
         ticket.resize(len(body) + 2 * min(answer_bytes, house.settings.max_answer_bytes))
         deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
-        answer = await _unless_client_leaves(request, _answered(house, asked, deadline, ticket))
-        content = await _off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
+        answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
+        content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
     _count(house.metrics, answer, len(content))
     return Response(content, 200, _headers(answer), media_type=writer.media_type)
 
@@ -140,33 +135,3 @@ def _deadlines(request: Request) -> list[str]:
 def _joined(request: Request, name: str) -> str | None:
     """All headers of one name as one, so that two Content-Types are no format that anybody reads."""
     return ", ".join(request.headers.getlist(name)) or None
-
-
-async def _off_loop(size_bytes: int, work: Callable[..., T], *args: Any) -> T:
-    if size_bytes <= INLINE_BYTES:
-        return work(*args)
-    return await anyio.to_thread.run_sync(work, *args)
-
-
-async def _unless_client_leaves(request: Request, answering: Coroutine[Any, Any, T]) -> T:
-    """Await an answer; cancel it when the client goes, for nobody would read it.
-
-    Raises:
-        ClientDisconnect: if the client left first.
-    """
-    work, gone = asyncio.ensure_future(answering), asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise ClientDisconnect
-    finally:
-        gone.cancel()
-        if work.cancel():
-            with suppress(asyncio.CancelledError, errors.JJTError):
-                await work
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
