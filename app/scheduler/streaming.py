@@ -1,7 +1,7 @@
 """An answer whose blocks are taken while others are computed: back-pressure, and a deadline that is fair."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, ExitStack
 
 from app.scheduler.computation import Computation
@@ -40,7 +40,7 @@ class Stream:
         self._open = ExitStack()
         self._open.enter_context(work)
 
-    async def blocks(self) -> AsyncIterator[Block]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """The blocks.
 
         Raises:
