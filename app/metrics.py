@@ -58,6 +58,12 @@ class Metrics:
         self.answer_bytes = Histogram(
             "jjt_answer_bytes", "Bytes of the answers of POST /jjt.", buckets=BYTES, registry=registry
         )
+        self.streams = Counter(
+            "jjt_streams",
+            "Streamed answers, by how they ended: whole, left, stalled (the reader), failed.",
+            ("end",),
+            registry=registry,
+        )
         self.blocks = Counter("jjt_blocks", "Blocks computed on the device.", registry=registry)
         self.batch_requests = Histogram(
             "jjt_batch_requests",

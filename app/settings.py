@@ -27,9 +27,18 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         256 * MIB, gt=0, description="largest request body, raw and as what it expands to"
     )
-    max_answer_bytes: int = Field(1024 * MIB, gt=0, description="largest matrix that is answered")
+    max_answer_bytes: int = Field(
+        1024 * MIB, gt=0, description="largest matrix that is answered in one piece, out of memory"
+    )
+    stream_bytes: int = Field(
+        16 * MIB, gt=0, description="matrices of this size or more are streamed, in binary formats"
+    )
+    max_stream_bytes: int = Field(65_536 * MIB, gt=0, description="largest matrix that is streamed")
     deadline_seconds: float = Field(
         300.0, gt=0, le=86_400, description="seconds that a request may take unless it says otherwise"
+    )
+    stall_seconds: float = Field(
+        30.0, gt=0, description="seconds without a byte of a body, or of an answer, before the client is left"
     )
     queue_seconds: float = Field(
         30.0, gt=0, le=86_400, description="predicted seconds of work that a request may have to wait for"

@@ -47,7 +47,7 @@ class House:
             memory_bytes=settings.memory_bytes,
             block_seconds=settings.block_seconds,
             executables=settings.executables,
-            max_answer_bytes=settings.max_answer_bytes,
+            max_answer_bytes=max(settings.max_answer_bytes, settings.max_stream_bytes),  # the doors know more
             heard=self._count_kept,
         )
         admission = Admission(settings.queue_seconds, settings.queue_bytes)

@@ -1,33 +1,30 @@
 """``POST /jjt``: bytes to Message to Problem to Answer to bytes, and what is said about it in the headers."""
 
 import asyncio
-import math
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, cast
 
-import anyio.to_thread
-import numpy as np
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
-from app import errors, wire
+from app import wire
+from app.api.awaiting import off_loop, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
+from app.api.streaming import StreamedAnswer, streams
 from app.api.verifying import said, verified
 from app.engine import Problem
 from app.metrics import Metrics
 from app.scheduler import Ticket
 from app.specs import Answer
 
-INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
+HELD_PANELS = 6  # of a streamed answer, at most: computed ahead, put together, being sent
 DEADLINE = ("JJT-Deadline", "deadline_seconds")  # the header, and the option that it is
 Precision = Literal["highest", "high", "default"]
-T = TypeVar("T")
 router = APIRouter(tags=["matrix"])
 
 
@@ -50,19 +47,24 @@ async def jjt(request: Request) -> Response:
     writer = wire.negotiate(accept, content_type)
     wire.reader_for(content_type)
     allowed = house.settings.max_body_bytes
-    with house.scheduler.admitted(client_of(request), announced_bytes(request, allowed)) as ticket:
+    client, announced = client_of(request), announced_bytes(request, allowed)
+    with ExitStack() as held:
+        ticket = held.enter_context(house.scheduler.admitted(client, announced))
         body = await read_body(request, allowed, ticket.resize)
         ticket.resize(len(body))
         house.metrics.body_bytes.observe(len(body))
-        asked = await _off_loop(len(body), _understand, house, content_type, body, request)
-        answer_bytes = math.prod(asked.problem.sizes) * np.dtype(asked.problem.dtype).itemsize
-        # The matrix and its encoding; one that is larger than is answered will be refused as such.
-        ticket.resize(len(body) + 2 * min(answer_bytes, house.settings.max_answer_bytes))
+        asked = await off_loop(len(body), _understand, house, content_type, body, request)
         deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
-        answer = await _unless_client_leaves(request, _answered(house, asked, deadline, ticket))
-        content = await _off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
+        answer_bytes = asked.problem.answer_bytes
+        if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
+            ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
+            begun = _begun(house, asked, writer, deadline, ticket, held)
+            return await unless_client_leaves(request.receive, begun)
+        ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
+        answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
+        content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
     _count(house.metrics, answer, len(content))
-    return Response(content, 200, _headers(answer), media_type=writer.media_type)
+    return Response(content, 200, _whole_headers(answer), media_type=writer.media_type)
 
 
 async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
@@ -74,6 +76,16 @@ async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket
         )
     answer.times.decode = asked.seconds
     return answer
+
+
+async def _begun(
+    house: House, asked: _Asked, writer: wire.Codec, deadline: float, ticket: Ticket, held: ExitStack
+) -> StreamedAnswer:
+    stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
+    held.callback(stream.close)
+    stream.answer.times.decode = asked.seconds
+    known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
+    return await StreamedAnswer.begun(stream, writer, house, _headers(stream.answer, known), held)
 
 
 def _understand(house: House, content_type: str | None, body: bytes, request: Request) -> _Asked:
@@ -98,18 +110,24 @@ def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
     return content
 
 
-def _headers(answer: Answer) -> dict[str, str]:
+def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> dict[str, str]:
     together = f';desc="batch of {answer.batch}"' if answer.batch > 1 else ""
-    stages = (
+    timing = (
         f"{stage};dur={seconds * 1e3:.3f}{together if stage == 'compute' else ''}"
-        for stage, seconds in _stages(answer)
+        for stage, seconds in stages
     )
     return {
         "JJT-Function": f"{answer.function}@{answer.version}",
         "JJT-Algorithm": answer.algorithm,
+        "Server-Timing": ", ".join(timing),
+    }
+
+
+def _whole_headers(answer: Answer) -> dict[str, str]:
+    return {
+        **_headers(answer, _stages(answer)),
         "JJT-Non-Finite": str(answer.non_finite),
         **({} if answer.verified is None else {"JJT-Verified": said(answer.verified)}),
-        "Server-Timing": ", ".join(stages),
     }
 
 
@@ -140,33 +158,3 @@ def _deadlines(request: Request) -> list[str]:
 def _joined(request: Request, name: str) -> str | None:
     """All headers of one name as one, so that two Content-Types are no format that anybody reads."""
     return ", ".join(request.headers.getlist(name)) or None
-
-
-async def _off_loop(size_bytes: int, work: Callable[..., T], *args: Any) -> T:
-    if size_bytes <= INLINE_BYTES:
-        return work(*args)
-    return await anyio.to_thread.run_sync(work, *args)
-
-
-async def _unless_client_leaves(request: Request, answering: Coroutine[Any, Any, T]) -> T:
-    """Await an answer; cancel it when the client goes, for nobody would read it.
-
-    Raises:
-        ClientDisconnect: if the client left first.
-    """
-    work, gone = asyncio.ensure_future(answering), asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise ClientDisconnect
-    finally:
-        gone.cancel()
-        if work.cancel():
-            with suppress(asyncio.CancelledError, errors.JJTError):
-                await work
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

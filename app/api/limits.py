@@ -22,6 +22,8 @@ async def limits(house: Annotated[House, Depends(house_of)]) -> Limits:
     return Limits(
         max_body_bytes=settings.max_body_bytes,
         max_answer_bytes=settings.max_answer_bytes,
+        stream_bytes=settings.stream_bytes,
+        max_stream_bytes=settings.max_stream_bytes,
         max_header_bytes=MAX_HEADER_BYTES,
         memory_bytes=house.engine.memory_bytes,
         block_seconds=settings.block_seconds,

@@ -30,7 +30,7 @@ JJT_FAILURES = (
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
     "JJT-Algorithm": "the algorithm that was used, never auto",
-    "JJT-Non-Finite": "number of entries that are NaN or infinite",
+    "JJT-Non-Finite": "number of entries that are NaN or infinite; not with answers that are streamed",
     "JJT-Verified": "with `verify`: the largest error among the recomputed entries, in units of "
     "eps · ‖J1 row‖ · ‖J2 row‖, and after semicolons `entries`, `dtype` and `evaluation`",
     "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode; "

@@ -33,7 +33,7 @@ class Readying:
         self._engine = engine
         self._scheduler = scheduler
         self._environment = environment(engine.device_kind)
-        self._budgets = f"{engine.memory_bytes} B, {engine.block_seconds} s"
+        self._budgets = f"{engine.memory_bytes} B, {engine.block_seconds} s, {engine.panel_bytes} B a row"
         self._rates = Kept(settings.data / "rates.json")
         self._plans = Kept(settings.data / "plans.json")
         self._cards = Kept(settings.data / "cards.json")

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ from app.engine import devices
 from app.engine.compiled import Executables, Tile, compile_seconds
 from app.engine.examples import example
 from app.engine.execute import Execution, Order, execute
-from app.engine.explanation import check_name, refusal
+from app.engine.explanation import check_name, check_size, refusal
 from app.engine.inspection import report_card
 from app.engine.outlines import Outline, planned
 from app.engine.planner import Budget, Plan, Planner
@@ -29,7 +28,6 @@ from app.engine.signature import Signature, signature
 from app.engine.stacking import Stacking
 from app.engine.verification import Verification
 from app.engine.view import View, view_of
-from app.errors import AnswerTooLarge
 from app.function import Function
 from app.specs import ArraySpec, Block, Receipt
 
@@ -48,6 +46,7 @@ class Engine:
         heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
             ``forget``, the function, and the bytes that are kept of it from then on.
         device: that computes; the default one by default.
+        panel_bytes: a whole row of blocks, at most, where a block has more than one row of the matrix.
     """
 
     def __init__(
@@ -58,9 +57,11 @@ class Engine:
         max_answer_bytes: int = 1 << 30,
         heard: Heard = lambda *_: None,
         device: devices.Device | None = None,
+        panel_bytes: int = Budget.panel_bytes,
     ) -> None:
         self.memory_bytes = memory_bytes or devices.memory_bytes()
         self.block_seconds = block_seconds
+        self.panel_bytes = panel_bytes
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
         self.executables = Executables(executables, device)
@@ -116,14 +117,7 @@ class Engine:
             AnswerTooLarge: where the matrix would be larger than is answered.
         """
         check_name(algorithm)
-        needed = _answer_bytes(problem)
-        if needed > self.max_answer_bytes:
-            raise AnswerTooLarge(
-                f"the matrix {list(problem.shape)} needs {needed} bytes; "
-                f"{self.max_answer_bytes} are allowed: ask for fewer examples at a time",
-                needed_bytes=needed,
-                allowed_bytes=self.max_answer_bytes,
-            )
+        check_size(problem, self.max_answer_bytes)
         plan = self._plan(*self._key(problem, algorithm))
         if plan.chosen is None:
             raise refusal(plan, algorithm)
@@ -132,7 +126,7 @@ class Engine:
     def ready(self, problem: Problem, algorithm: str = "auto") -> Plan | None:
         """The plan of a problem, if it was made and compiled before; takes microseconds, on any thread."""
         plan = self._plans.get(self._key(problem, algorithm))
-        if plan is None or plan.chosen is None or _answer_bytes(problem) > self.max_answer_bytes:
+        if plan is None or plan.chosen is None or problem.answer_bytes > self.max_answer_bytes:
             return None
         return plan if all(tile in self.executables for tile in plan.tiles) else None
 
@@ -275,7 +269,7 @@ class Engine:
         if plan is None:
             held = self._residency.held_bytes
             room = min(memory_bytes, self._rooms.get(view.signature.function, memory_bytes)) - held
-            budget = Budget(max(1, room), self.block_seconds)
+            budget = Budget(max(1, room), self.block_seconds, self.panel_bytes)
             plan = self._planner.plan(view, wrt, n1, n2, budget, algorithm)
             with self._lock:
                 if len(self._plans) >= _PLANS:
@@ -294,7 +288,3 @@ class Engine:
 
     def _drop_plans(self, function: Function) -> None:
         self._plans = {key: plan for key, plan in self._plans.items() if plan.function is not function}
-
-
-def _answer_bytes(problem: Problem) -> int:
-    return prod(problem.sizes) * problem.view.itemsize

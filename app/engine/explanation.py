@@ -5,7 +5,8 @@ from typing import Any
 
 from app.engine.algorithms import ALGORITHMS
 from app.engine.planner import Plan
-from app.errors import NotApplicable
+from app.engine.problem import Problem
+from app.errors import AnswerTooLarge, NotApplicable
 
 _LARGER = (2, 4, 16, 64)  # times a budget that are tried, to say what they would buy
 _FASTER = 0.9  # of the seconds, for it to be said
@@ -37,6 +38,18 @@ def check_name(algorithm: str) -> None:
     names = [each.name for each in ALGORITHMS]
     if algorithm not in ("auto", *names):
         raise NotApplicable(f"algorithm {algorithm!r} is not known; expected auto, {', '.join(names)}")
+
+
+def check_size(problem: Problem, allowed_bytes: int) -> None:
+    """Raise ``AnswerTooLarge`` for a matrix that is larger than is answered."""
+    needed = problem.answer_bytes
+    if needed > allowed_bytes:
+        raise AnswerTooLarge(
+            f"the matrix {list(problem.shape)} needs {needed} bytes; "
+            f"{allowed_bytes} are allowed: ask for fewer examples at a time",
+            needed_bytes=needed,
+            allowed_bytes=allowed_bytes,
+        )
 
 
 def refusal(plan: Plan, algorithm: str) -> NotApplicable:

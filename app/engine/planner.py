@@ -1,7 +1,7 @@
 """(view, n1, n2, budgets) → ``Plan``: the cheapest algorithm and tiling that fit, and the reasons.
 
-Two budgets cut blocks: bytes, and predicted seconds. Predictions are counted over each kernel's own jaxpr.
-Nothing runs here but the measuring of the device, once.
+Three budgets cut blocks: bytes, predicted seconds, and the bytes of a whole row of blocks. Predictions are
+counted over each kernel's own jaxpr. Nothing runs here but the measuring of the device, once.
 """
 
 import threading
@@ -14,7 +14,7 @@ from app.engine.compiled import Tile
 from app.engine.costs import NOTHING, Cost, cost
 from app.engine.devices import Rates
 from app.engine.observations import Observations
-from app.engine.tiling import Tiling, bucket_above, smaller, tiling
+from app.engine.tiling import Tiling, bucket_above, most_rows, smaller, tiling
 from app.engine.view import View
 from app.engine.worlds import world
 from app.errors import NotApplicable
@@ -130,10 +130,13 @@ class Budget:
     Args:
         memory_bytes: temporaries and blocks held at once.
         block_seconds: predicted seconds of one block.
+        panel_bytes: a whole row of blocks, as long as it has more than one row of the matrix: who takes the
+            matrix row by row has to hold one.
     """
 
     memory_bytes: int
     block_seconds: float
+    panel_bytes: int = 32 << 20
 
 
 _FAR_TOO_LONG = 5  # times the seconds of a block
@@ -218,7 +221,8 @@ class Planner:
         """The largest blocks of an algorithm that fit both budgets, or the reason against it."""
         if reason := self.applies(algorithm, view):
             return Candidate(algorithm.name, refused=reason)
-        rows, columns = bucket_above(n1), bucket_above(n2 or n1)
+        rows = most_rows(n1, n2 or n1, view.k**2 * view.itemsize, budget.panel_bytes)
+        columns = bucket_above(n2 or n1)
         best: _Fit | None = None
         share = 1
         while True:

@@ -6,6 +6,7 @@ All that can be refused is refused here: names, shapes, dtypes, bounds, wrt. Not
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -88,6 +89,11 @@ class Problem:
         n1, k, n2, _ = self.sizes
         left, right = self.left, self.right or self.left
         return (*((n1,) if left.batched else ()), k, *((n2,) if right.batched else ()), k)
+
+    @property
+    def answer_bytes(self) -> int:
+        """Of the matrix."""
+        return prod(self.sizes) * np.dtype(self.dtype).itemsize
 
     @cached_property
     def dtype(self) -> str:

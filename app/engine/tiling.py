@@ -80,6 +80,19 @@ def tiling(n1: int, n2: int, rows: int, columns: int, symmetric: bool) -> Tiling
     return Tiling(n1, n2, rows, columns, symmetric)
 
 
+def most_rows(n1: int, n2: int, entry_bytes: int, panel_bytes: int) -> int:
+    """The largest size of blocks whose whole row, all n2 columns wide, keeps within ``panel_bytes``.
+
+    Args:
+        n1: examples of x1.
+        n2: examples of x2.
+        entry_bytes: of the block of one example by one, ``[k, k]``.
+        panel_bytes: of one row of blocks; 1 is returned where no row keeps within them.
+    """
+    fitting = panel_bytes // (n2 * entry_bytes)
+    return bucket_above(n1) if fitting >= n1 else bucket_below(fitting)
+
+
 def smaller(rows: int, columns: int, over: float) -> tuple[int, int]:
     """Sizes of blocks that cost about ``over`` times less: the longer side first, then both.
 

@@ -6,7 +6,8 @@ the event loop.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from app.errors import DeadlinePassed, QueueFull
@@ -25,6 +26,7 @@ class Ticket:
         self.nbytes = nbytes
         self.seconds = 0.0
         self.retried = False
+        self._resting = 0.0
 
     def price(self, seconds: float, left: float = math.inf) -> None:
         """Say what it costs, now that this is known.
@@ -47,11 +49,26 @@ class Ticket:
 
     def spend(self, seconds: float) -> None:
         """Some of it is done."""
+        if self._resting:
+            self._resting = max(0.0, self._resting - seconds)
+            return
         self._ledger.drained(min(seconds, self.seconds))
         self._ledger.move(self, max(0.0, self.seconds - seconds), 0)
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Meanwhile its reader is waited for, and nobody has to wait for the rest of it."""
+        self._resting = self.seconds
+        self._ledger.move(self, 0.0, 0)
+        try:
+            yield
+        finally:
+            left, self._resting = self._resting, 0.0
+            self._ledger.move(self, left, 0)
+
     def leave(self, done: bool) -> None:
         """It is over; ``done`` says whether all of it was computed."""
+        self._resting = 0.0
         if done:
             self._ledger.drained(self.seconds)
         self._ledger.leave(self)

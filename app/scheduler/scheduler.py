@@ -129,7 +129,8 @@ class Scheduler:
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = _answer(plan, problem, times, ())
-        return Stream(answer, reading, computation, device.at_work(computation, plan.seconds), deadline)
+        work = device.at_work(computation, plan.seconds)
+        return Stream(answer, reading, computation, ticket, work, deadline)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
         """Run what touches a device: calibration, report cards, examples."""

@@ -1,9 +1,10 @@
 """An answer whose blocks are taken while others are computed: back-pressure, and a deadline that is fair."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, ExitStack
 
+from app.scheduler.admission import Ticket
 from app.scheduler.computation import Computation
 from app.scheduler.failures import failures_named, until
 from app.scheduler.sinks import Reading
@@ -20,6 +21,7 @@ class Stream:
         answer: what is known before the first block: everything but the blocks and the times.
         reading: where blocks come from.
         computation: that is read.
+        ticket: its place among others, in which it rests while its reader is busy.
         work: what runs it, and ends it.
         deadline: on the clock of the running event loop; time between blocks that the reader takes for
             itself does not count.
@@ -30,17 +32,19 @@ class Stream:
         answer: Answer,
         reading: Reading,
         computation: Computation,
+        ticket: Ticket,
         work: AbstractContextManager[None],
         deadline: float,
     ) -> None:
         self.answer = answer
         self._reading = reading
         self._computation = computation
+        self._ticket = ticket
         self._deadline = deadline
         self._open = ExitStack()
         self._open.enter_context(work)
 
-    async def blocks(self) -> AsyncIterator[Block]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """The blocks.
 
         Raises:
@@ -57,7 +61,8 @@ class Stream:
                 return
             self._computation.taken()
             given = loop.time()
-            yield block
+            with self._ticket.resting():
+                yield block
             self._deadline += loop.time() - given
 
     def close(self) -> None:

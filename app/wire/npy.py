@@ -8,14 +8,15 @@ import ast
 import io
 import re
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from app.errors import DecodeError
-from app.specs import Answer, Message
-from app.wire.arrays import Claim, claimed, misfit, raw, taken
-from app.wire.codec import Codec
+from app.specs import Message
+from app.wire.arrays import LITTLE, Claim, claimed, misfit, taken
+from app.wire.codec import Codec, Frame
 from app.wire.names import check_room, shown
 
 MAX_HEADER_BYTES = 10_000  # NumPy's own limit
@@ -100,22 +101,13 @@ def _dtype(descr: object, where: str) -> np.dtype:
     )
 
 
-def write_npy(array: np.ndarray) -> bytes:
-    """The ``.npy`` file of an array, version 1.0, in C order."""
-    return b"".join(npy_pieces(array))
-
-
-def npy_pieces(array: np.ndarray) -> tuple[bytes, memoryview]:
-    """The header and the data of an ``.npy`` file."""
-    return _head(array.dtype, array.shape), raw(array)
-
-
 @lru_cache(maxsize=256)
-def _head(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+def npy_frame(dtype: str, shape: tuple[int, ...]) -> Frame:
+    """What makes an array's bytes an ``.npy`` file, version 1.0, in C order and little-endian."""
     head = io.BytesIO()
-    fields = {"descr": npy_format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    npy_format.write_array_header_1_0(head, fields)
-    return head.getvalue()
+    descr = npy_format.dtype_to_descr(LITTLE[dtype])
+    npy_format.write_array_header_1_0(head, {"descr": descr, "fortran_order": False, "shape": shape})
+    return Frame(head.getvalue(), head.tell() + prod(shape) * LITTLE[dtype].itemsize)
 
 
 def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
@@ -123,13 +115,9 @@ def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
     return Message({"x1": read_npy(body, "x1")}, {})
 
 
-def _write(answer: Answer, _arrays: str) -> bytes:
-    return write_npy(answer.matrix)
-
-
 NPY = Codec(
     "application/x-npy",
     "A NumPy `.npy` file. A request: x1 alone, its options in the query. An answer: the matrix.",
     _read,
-    _write,
+    framed=npy_frame,
 )

@@ -7,18 +7,18 @@ import io
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 
 import numpy as np
 
 from app.errors import DecodeError
-from app.specs import Answer, Message
-from app.wire.codec import Codec
+from app.specs import Message
+from app.wire.archive import END, END_MARK, LOCATOR, LOCATOR_MARK, zip_frame
+from app.wire.codec import Codec, Frame
 from app.wire.names import check_name, check_new, check_room, shown
-from app.wire.npy import npy_pieces, read_npy
+from app.wire.npy import npy_frame, read_npy
 
-END = struct.Struct("<4s4H2LH")  # end of central directory: mark, disks, counts, size, offset, comment
-END_MARK, END64_MARK = b"PK\x05\x06", b"PK\x06\x07"
-END64_BYTES = 20
+MEMBER = "matrix.npy"
 MAX_DIRECTORY_BYTES = 1 << 16
 PIECE_BYTES = 1 << 18  # stays in the cache between inflating, checksum and copy
 ENCRYPTED = 1
@@ -74,7 +74,7 @@ def _check_directory(body: bytes) -> None:
     if len(tail) < END.size or not tail.startswith(END_MARK):
         raise DecodeError("not an npz archive: no zip directory at the end; send it whole, nothing after it")
     *_, size_bytes, _offset, _comment = END.unpack(tail)
-    long_form = body[-END.size - END64_BYTES : -END.size].startswith(END64_MARK)
+    long_form = body[-END.size - LOCATOR.size : -END.size].startswith(LOCATOR_MARK)
     if long_form or size_bytes > MAX_DIRECTORY_BYTES:
         raise DecodeError(
             f"the npz archive's directory is larger than {MAX_DIRECTORY_BYTES} bytes; expected x1 and x2"
@@ -110,26 +110,14 @@ def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> memoryview:
     return data.toreadonly()
 
 
-def write_npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """An archive of arrays, stored, the same bytes for the same arrays."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed
-            pieces = npy_pieces(array)
-            member.file_size = sum(map(len, pieces))
-            with archive.open(member, "w") as stream:
-                for piece in pieces:
-                    stream.write(piece)
-    return file.getvalue()
+@lru_cache(maxsize=256)
+def npz_frame(dtype: str, shape: tuple[int, ...]) -> Frame:
+    """What makes an array's bytes an archive of one stored member, ``matrix.npy``."""
+    return zip_frame(MEMBER, npy_frame(dtype, shape))
 
 
 def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
     return Message(read_npz(body, limit_bytes), {})
-
-
-def _write(answer: Answer, _arrays: str) -> bytes:
-    return write_npz({"matrix": answer.matrix})
 
 
 NPZ = Codec(
@@ -137,5 +125,5 @@ NPZ = Codec(
     "A NumPy `.npz` archive. A request: x1 and x2 (or parts such as `x1.position`), options in the query. "
     "An answer: one array, `matrix`.",
     _read,
-    _write,
+    framed=npz_frame,
 )

@@ -5,7 +5,6 @@ copies every array, keeps the last of two equal keys and has no bfloat16 for Num
 """
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -13,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.errors import DecodeError
-from app.specs import Answer, Message
-from app.wire.arrays import LITTLE, Claim, claimed, misfit, raw, taken
-from app.wire.codec import Codec
+from app.specs import Message
+from app.wire.arrays import LITTLE, Claim, claimed, misfit, taken
+from app.wire.codec import Codec, Frame
 from app.wire.names import MAX_ARRAYS, check_name, check_room, shown
 
 PREFIX_BYTES = 8
@@ -127,29 +126,18 @@ def _entry(name: str, field: object) -> _Entry:
     return _Entry(name, claim, *offsets)
 
 
-def write_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The file of arrays, in C order and little-endian, its data aligned to 8 bytes."""
-    head = _head(tuple((name, array.dtype, array.shape) for name, array in arrays.items()))
-    return b"".join((head, *map(raw, arrays.values())))
-
-
 @lru_cache(maxsize=256)
-def _head(arrays: tuple[tuple[str, np.dtype, tuple[int, ...]], ...]) -> bytes:
-    fields, end = {}, 0
-    for name, dtype, shape in arrays:
-        first, end = end, end + prod(shape) * dtype.itemsize
-        fields[name] = {"dtype": WORD_OF[dtype.name], "shape": shape, "data_offsets": [first, end]}
+def safetensors_frame(dtype: str, shape: tuple[int, ...]) -> Frame:
+    """What makes an array's bytes a file of one tensor, ``matrix``, its data aligned to 8 bytes."""
+    data_bytes = prod(shape) * LITTLE[dtype].itemsize
+    fields = {"matrix": {"dtype": WORD_OF[dtype], "shape": shape, "data_offsets": [0, data_bytes]}}
     head = json.dumps(fields, separators=(",", ":")).encode()
     head += b" " * (-len(head) % PREFIX_BYTES)
-    return len(head).to_bytes(PREFIX_BYTES, "little") + head
+    return Frame(len(head).to_bytes(PREFIX_BYTES, "little") + head, PREFIX_BYTES + len(head) + data_bytes)
 
 
 def _read(body: bytes, limit_bytes: int, _boundary: str = "") -> Message:
     return Message(read_safetensors(body, limit_bytes), {})
-
-
-def _write(answer: Answer, _arrays: str) -> bytes:
-    return write_safetensors({"matrix": answer.matrix})
 
 
 SAFETENSORS = Codec(
@@ -157,5 +145,5 @@ SAFETENSORS = Codec(
     "A safetensors file. A request: tensors x1 and x2 (or parts such as `x1.position`), options in the "
     "query. An answer: one tensor, `matrix`.",
     _read,
-    _write,
+    framed=safetensors_frame,
 )

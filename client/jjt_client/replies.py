@@ -112,6 +112,8 @@ class Limits(TypedDict):
 
     max_body_bytes: int
     max_answer_bytes: int
+    stream_bytes: int
+    max_stream_bytes: int
     max_header_bytes: int
     memory_bytes: int
     block_seconds: float

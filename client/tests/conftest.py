@@ -26,6 +26,7 @@ ROOT = TESTS.parent.parent
 START_SECONDS = 100.0
 MAX_BODY_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 1 << 16
+MAX_STREAM_BYTES = 1 << 17
 READY = re.compile(r"is ready on (http://\S+)")
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -42,6 +43,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "JJT_DATA": str(folder / "data"),
         "JJT_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
         "JJT_MAX_ANSWER_BYTES": str(MAX_ANSWER_BYTES),
+        "JJT_MAX_STREAM_BYTES": str(MAX_STREAM_BYTES),
     }
     with log.open("wb") as sink:
         process = subprocess.Popen(

@@ -52,6 +52,15 @@ def test_three_lines_get_the_matrix(client: Client) -> None:
     assert np.array_equal(matrix, squares(x1, x2))
 
 
+def test_a_matrix_too_large_to_be_held_by_the_service_comes_as_a_stream(client: Client) -> None:
+    x1, x2 = np.random.default_rng(1).integers(1, 100, (2, 50, 3)).astype(np.float32)
+    assert client.limits()["max_answer_bytes"] < 50 * 3 * 50 * 3 * 4 < client.limits()["max_stream_bytes"]
+    matrix = client.jjt("squares", x1, x2)
+    assert matrix.non_finite is None
+    assert np.array_equal(matrix, squares(x1, x2))
+    assert np.array_equal(client.jjt("squares", x1), squares(x1, x1))
+
+
 def test_the_matrix_tells_what_the_service_said(client: Client) -> None:
     card = client.function("squares")
     matrix = client.jjt(f"squares@{card['version']}", [1.0, 2.0, np.nan], wrt="x", algorithm="forward")

@@ -12,15 +12,16 @@ from app import ArraySpec, Function
 from app.engine import ALGORITHMS, Engine, Plan, explained
 from app.engine.devices import Rates
 from app.engine.planner import Budget, Planner
-from app.engine.tiling import bucket_above, bucket_below, smaller, tiling
+from app.engine.tiling import bucket_above, bucket_below, most_rows, smaller, tiling
 from app.errors import AnswerTooLarge, NotApplicable, SpecMismatch
-from tests.engine.ask import honest, named
-from tests.oracle import inputs
+from tests.engine.ask import ask, honest, named
+from tests.oracle import N1, N2, close, inputs, reference
 from tests.zoo import ZOO
 
 ENTRIES = {entry.name: entry for entry in ZOO}
 NAMES = [each.name for each in ALGORITHMS]
 GROUPS, EACH = 1_000, 2_000
+PLANNER = Planner(Rates)  # of no device: for laws of the counts, whatever a machine's rates
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,42 @@ def test_cutting_smaller_ends_at_one_example(rows, columns, over):
         assert 1 <= rows * columns < before
         steps += 1
     assert steps <= 60
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100), st.integers(1, 1 << 20))
+def test_a_row_of_blocks_keeps_within_its_bytes_or_is_one_row(n1, n2, entry_bytes, panel_bytes):
+    rows = most_rows(n1, n2, entry_bytes, panel_bytes)
+    if n1 * n2 * entry_bytes <= panel_bytes:
+        assert rows >= n1, "a small matrix is not cut"
+    else:
+        assert rows == 1 or rows * n2 * entry_bytes <= panel_bytes
+        assert rows == 1 or rows * 2 >= panel_bytes // (n2 * entry_bytes), "nor a large one more than needed"
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.booleans(), st.integers(8, 20))
+def test_plans_of_all_sizes_bound_a_row_of_blocks_and_cover_all(engine: Engine, n1, n2, alone, power):
+    view = engine.explain(ENTRIES["mlp_dict"].function, 1).view
+    right = n1 if alone else n2
+    budget = Budget(1 << 30, 1e9, panel_bytes=2**power)
+    cut = PLANNER.plan(view, "params", n1, None if alone else n2, budget).tiling
+    row_bytes = view.k * right * view.k * view.itemsize
+    assert cut.rows == 1 or min(cut.rows, n1) * row_bytes <= 2**power
+    assert (cut.n1, cut.n2, cut.symmetric) == (n1, right, alone)
+    if n1 * row_bytes <= 2**power:
+        ample = Budget(1 << 30, 1e9)
+        assert cut == PLANNER.plan(view, "params", n1, None if alone else n2, ample).tiling
+
+
+def test_bounding_a_row_of_blocks_changes_no_entry_beyond_rounding(engine: Engine):
+    entry = ENTRIES["mlp_dict"]
+    x1, x2 = inputs(entry)
+    known = reference(entry, entry.function.wrt)
+    narrow = Engine(memory_bytes=1 << 30, panel_bytes=1)
+    assert narrow.explain(entry.function, N1, N2).blocks == N1
+    close(ask(narrow, entry.function, x1, x2), known)
+    matrix = ask(narrow, entry.function, x1)
+    close(matrix, known.symmetric)
+    assert (matrix == matrix.transpose(2, 3, 0, 1)).all()
 
 
 def _seconds(plans: list[Plan]) -> dict[str, list[float]]:
@@ -135,8 +172,7 @@ def test_a_budget_that_nothing_fits_is_refused_with_each_reason():
 
 def test_leaving_x2_out_is_planned_as_less_work_than_giving_it(engine: Engine):
     view, budget = engine.explain(ENTRIES["attention"].function, 1).view, Budget(1 << 30, 0.1)
-    planner = Planner(Rates)  # of no device: a law of the counts, whatever a machine's rates
-    alone, both = (_seconds([planner.plan(view, "params", 64, n2, budget)]) for n2 in (None, 64))
+    alone, both = (_seconds([PLANNER.plan(view, "params", 64, n2, budget)]) for n2 in (None, 64))
     for name in NAMES:
         assert alone[name] < both[name]
 

@@ -106,6 +106,23 @@ def test_what_is_done_is_waited_for_no_more() -> None:
     ticket.leave(done=True)
 
 
+def test_what_rests_is_waited_for_by_nobody_and_makes_no_rate_look_low() -> None:
+    clock = Clock()
+    admission = Admission(10.0, 1000, clock=clock)
+    slow = admission.enter("a")
+    slow.price(8.0)
+    with slow.resting():
+        clock.now += 1000
+        assert admission.wait("a", 1.0) == admission.wait("b", 1.0) == 0
+        slow.spend(3.0)  # of what was begun before
+        admission.enter("b").price(5.0)
+    assert admission.seconds == pytest.approx(10.0)
+    assert admission.wait("b", 100.0) == pytest.approx(10.0, rel=0.1)
+    with slow.resting():
+        slow.leave(done=False)
+    assert admission.seconds == pytest.approx(5.0)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5), st.integers(0, 300)), max_size=40))
 def test_the_ledger_balances(requests: list[tuple[str, float, int]]) -> None:
     admission = Admission(1e9, 10**9, clock=Clock())

@@ -80,6 +80,20 @@ async def opened(scheduler: Scheduler, asked: Problem, ticket, seconds: float = 
     return await scheduler.stream(asked, "auto", asyncio.get_running_loop().time() + seconds, ticket)
 
 
+def test_nobody_waits_for_a_stream_that_waits_for_its_reader(engine: Engine, scheduler: Scheduler) -> None:
+    async def read() -> tuple[float, list[float]]:
+        with scheduler.admitted("somebody") as ticket:
+            stream = await opened(scheduler, problem(engine, 8, 8), ticket)
+            began = ticket.seconds
+            meanwhile = [ticket.seconds async for _ in stream.blocks()]
+            stream.close()
+        return began, meanwhile
+
+    began, meanwhile = asyncio.run(read())
+    assert began > 0
+    assert meanwhile == [0.0] * 64
+
+
 def test_no_more_than_a_few_blocks_are_computed_that_nobody_took(
     engine: Engine, scheduler: Scheduler, metrics: Metrics
 ) -> None:
