@@ -4,6 +4,7 @@
     ├── RequestError                 the caller can mend it
     │   ├── DecodeError              the bytes are not what their format says
     │   │   └── InvalidOption        an option is unknown, missing, given twice or out of range
+    │   ├── RequestTimeout           the bytes of the request come too slowly
     │   ├── UnknownFormat            a body in a format that nobody here reads
     │   ├── NotAcceptable            an answer in a format that nobody here writes
     │   ├── BodyTooLarge             the body, or what it expands to, is over the limit
@@ -14,6 +15,7 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again
     │   ├── NotReady                 the service is still starting
+    │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
     ├── VerificationFailed           the answer is further off than the request tolerates
@@ -48,6 +50,12 @@ class DecodeError(RequestError):
     """The bytes of the body are not what their format says."""
 
     code = "decode_error"
+
+
+class RequestTimeout(RequestError):
+    """The bytes of the request did not come, or came too slowly."""
+
+    code = "request_timeout"
 
 
 class UnknownFormat(RequestError):
@@ -110,6 +118,12 @@ class NotReady(ServiceError):
     """The service is still starting."""
 
     code = "not_ready"
+
+
+class TooManyConnections(ServiceError):
+    """As many connections are open as the service holds."""
+
+    code = "too_many_connections"
 
 
 class DeadlinePassed(ServiceError):

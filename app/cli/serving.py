@@ -11,12 +11,14 @@ import typer
 import uvicorn
 
 from app.api import create_app
+from app.api.connection import Limits, connection_class
 from app.api.house import House
 from app.api.logs import configure
 from app.catalog import keep_programs
 from app.settings import Settings
 
 GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
+KEEP_ALIVE_SECONDS = 75  # longer than proxies keep a connection that they would use again
 FIRST = "sqrt_mean"
 # How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
 _SWITCH_SECONDS = 1e-3
@@ -38,15 +40,20 @@ def serve(settings: Settings) -> int:
     with _bound(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         app = create_app(settings, announce=lambda house: _welcome(house, port))
+        limits = Limits(
+            settings.connections, settings.head_seconds, settings.stall_seconds, app.state.house.metrics
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=connection_class(limits),
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

@@ -48,6 +48,7 @@ def test_the_table_is_the_published_one() -> None:
         "unknown_function": 404,
         "unknown_version": 404,
         "not_acceptable": 406,
+        "request_timeout": 408,
         "body_too_large": 413,
         "unknown_format": 415,
         "spec_mismatch": 422,
@@ -56,6 +57,7 @@ def test_the_table_is_the_published_one() -> None:
         "compute_failed": 500,
         "verification_failed": 500,
         "not_ready": 503,
+        "too_many_connections": 503,
         "deadline_passed": 504,
     }
     assert {kind.code: status for kind, status in STATUS.items()} == published
