@@ -15,6 +15,7 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again
     │   ├── NotReady                 the service is still starting
+    │   ├── Draining                 the service is about to end
     │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
@@ -118,6 +119,12 @@ class NotReady(ServiceError):
     """The service is still starting."""
 
     code = "not_ready"
+
+
+class Draining(ServiceError):
+    """The service is about to end; another, or the next, can answer."""
+
+    code = "draining"
 
 
 class TooManyConnections(ServiceError):

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(
         30.0, gt=0, description="seconds without a byte of a body, or of an answer, before the client is left"
     )
+    drain_seconds: float = Field(
+        25.0, ge=0, description="seconds for the answers under way at SIGTERM; orchestrators often kill at 30"
+    )
     executables: int = Field(256, gt=0, description="compiled programs that are held in memory, at most")
     compiled_bytes: int = Field(
         256 * MIB, gt=0, description="compiled programs that are kept between starts, on disk"

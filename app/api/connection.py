@@ -18,13 +18,12 @@ import structlog
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.api.doorway import MAX_HEADER_BYTES, request_id_of
+from app.api.doorway import CUT, MAX_HEADER_BYTES, request_id_of
 from app.api.failures import CODES, STATUS, problem, written
 from app.api.outlet import Outlet
 from app.errors import DecodeError, RequestTimeout, TooManyConnections
 from app.metrics import Metrics
 
-CUT = "jjt.cut"  # in a scope's extensions: resets the connection
 HEAD_END = b"\r\n\r\n"
 PIECE_BYTES = 512  # parsed at least, at once: some dozens of requests, whatever they are
 HELD_BYTES = 64 << 10  # of requests sent ahead; the rest waits in the kernel

@@ -12,11 +12,14 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
-from app.errors import ComputeFailed, RequestTimeout
-from app.metrics import METHODS, UNKNOWN, Metrics, bounded
+from app.api.house import House
+from app.errors import ComputeFailed, Draining, RequestTimeout
+from app.metrics import METHODS, UNKNOWN, bounded
 
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+CUT = "jjt.cut"  # in the extensions of a scope: resets the connection
 MAX_HEADER_BYTES = 64 << 10
 MIN_BYTES_PER_SECOND = 4 << 10  # of a body, beside the seconds that it may stall
 CLIENT_LEFT = 499  # in the log and in the metrics only: nobody is there to read it
@@ -30,21 +33,21 @@ class Doorway:
 
     Args:
         app: is handed every request.
-        metrics: where requests are counted.
-        stall_seconds: without a byte of a body, before its client is left.
+        house: where requests are counted, and drained.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, stall_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
-        self._metrics = metrics
-        self._stall_seconds = stall_seconds
+        self._metrics = house.metrics
+        self._draining = house.draining
+        self._stall_seconds = house.settings.stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and see to it that it is answered."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, self._stall_seconds)
+        visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         with self._metrics.in_flight.track_inprogress():
@@ -57,8 +60,15 @@ class Doorway:
                 detail = f"target and headers are over {MAX_HEADER_BYTES} bytes; send fewer or shorter ones"
                 response = problem(431, CODES[431], detail, visit.request_id)
                 await response(visit.scope, visit.receive, visit.send)
+            elif self._draining.begun and visit.scope["path"] not in QUIET:
+                await self._answer_drained(visit)
             else:
-                await self._app(visit.scope, visit.receive, visit.send)
+                with self._draining.visit():
+                    await self._app(visit.scope, visit.receive, visit.send)
+        except asyncio.CancelledError:
+            if not self._draining.ended:
+                raise
+            await self._answer_drained(visit)
         except ClientDisconnect:
             visit.status = CLIENT_LEFT
         except Exception:
@@ -68,6 +78,15 @@ class Doorway:
             detail = "something that nobody expected; the log has the traceback under this request_id"
             response = problem(500, ComputeFailed.code, detail, visit.request_id)
             await response(visit.scope, visit.receive, visit.send)
+
+    async def _answer_drained(self, visit: "_Visit") -> None:
+        if visit.status:  # half an answer went out
+            visit.scope.get("extensions", {}).get(CUT, bool)()
+            await asyncio.sleep(0)
+            return
+        detail = "the service is about to end; ask another, or this one again when it is started anew"
+        response = problem(STATUS[Draining], Draining.code, detail, visit.request_id)
+        await response(visit.scope, visit.receive, visit.send)
 
     def _record(self, visit: "_Visit") -> None:
         scope, seconds = visit.scope, perf_counter() - visit.began
@@ -92,7 +111,9 @@ class _Visit:
     ``scope["jjt.said"]`` is a dict in which routes leave what the log line should say beside.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, stall_seconds: float) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, stall_seconds: float, draining: Drain
+    ) -> None:
         self.method: str = scope["method"]
         self.request_id = request_id_of(scope)
         self.scope = {**scope, "jjt.request_id": self.request_id, "jjt.said": {}}
@@ -103,6 +124,7 @@ class _Visit:
         self._receive = receive
         self._send = send
         self._stall_seconds = stall_seconds
+        self._draining = draining
         self._body_began: float | None = None
         self._body_bytes = 0
         self._whole = False
@@ -133,7 +155,7 @@ class _Visit:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
-            if self.status == STATUS[RequestTimeout]:
+            if self.status == STATUS[RequestTimeout] or self._draining.begun:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         elif message["type"] == "http.response.body" and self.method == "HEAD":

@@ -27,6 +27,7 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.ComputeFailed: 500,
     errors.VerificationFailed: 500,
     errors.NotReady: 503,
+    errors.Draining: 503,
     errors.TooManyConnections: 503,
     errors.DeadlinePassed: 504,
 }

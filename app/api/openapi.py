@@ -25,7 +25,7 @@ JJT_FAILURES = (
     errors.DeadlinePassed,
     errors.VerificationFailed,
 )
-EVERYWHERE = (errors.RequestTimeout, errors.ComputeFailed, errors.TooManyConnections)
+EVERYWHERE = (errors.RequestTimeout, errors.ComputeFailed, errors.Draining, errors.TooManyConnections)
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
     "JJT-Algorithm": "the algorithm that was used, never auto",

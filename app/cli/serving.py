@@ -15,9 +15,9 @@ from app.api.connection import Limits, connection_class
 from app.api.house import House
 from app.api.logs import configure
 from app.catalog import keep_programs
+from app.cli.ending import SIGNALS, Server
 from app.settings import Settings
 
-GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
 KEEP_ALIVE_SECONDS = 75  # longer than proxies keep a connection that they would use again
 FIRST = "sqrt_mean"
 # How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
@@ -35,7 +35,8 @@ def serve(settings: Settings) -> int:
         OSError: if the address cannot be had.
     """
     configure(settings.log)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Not by an exception: a file of the registry that is being imported would seem to raise it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     keep_programs(settings.data / "compiled", settings.compiled_bytes)
     with _bound(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> int:
         limits = Limits(
             settings.connections, settings.head_seconds, settings.stall_seconds, app.state.house.metrics
         )
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 app,
                 http=connection_class(limits),
@@ -54,12 +55,12 @@ def serve(settings: Settings) -> int:
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+            ),
+            app.state.house,
+            listener,
         )
-        # Uvicorn raises the signal again when it has finished, to end the process as the signal would.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+        for number in SIGNALS:  # as Uvicorn does it, but before and after its time too
+            signal.signal(number, server.handle_exit)
         sys.setswitchinterval(_SWITCH_SECONDS)
         server.run(sockets=[listener])
     if not app.state.house.closed_in_time:

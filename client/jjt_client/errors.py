@@ -19,6 +19,7 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again later (429, 5xx)
     │   ├── NotReady                 the service is still starting
+    │   ├── Draining                 the service is about to end
     │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the service's log has more
@@ -181,6 +182,12 @@ class NotReady(ServiceError):
     mirrors = "not_ready"
 
 
+class Draining(ServiceError):
+    """The service is about to end; another, or the next, can answer."""
+
+    mirrors = "draining"
+
+
 class TooManyConnections(ServiceError):
     """As many connections are open as the service holds."""
 
@@ -222,6 +229,7 @@ CLASSES: Mapping[str, type[JJTError]] = {
         NotApplicable,
         AnswerTooLarge,
         NotReady,
+        Draining,
         TooManyConnections,
         DeadlinePassed,
         ComputeFailed,

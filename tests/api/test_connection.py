@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from app.api.connection import CUT, HELD_BYTES, LINGER_SECONDS, Connection, Limits, connection_class
+from app.api.connection import HELD_BYTES, LINGER_SECONDS, Connection, Limits, connection_class
+from app.api.doorway import CUT
 from app.metrics import Metrics
 
 HEAD_SECONDS, STALL_SECONDS, CONNECTIONS = 0.4, 0.8, 8

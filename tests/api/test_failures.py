@@ -57,6 +57,7 @@ def test_the_table_is_the_published_one() -> None:
         "compute_failed": 500,
         "verification_failed": 500,
         "not_ready": 503,
+        "draining": 503,
         "too_many_connections": 503,
         "deadline_passed": 504,
     }
