@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ KEEP_ALIVE_SECONDS = 75  # longer than proxies keep a connection that they would
 FIRST = "sqrt_mean"
 # How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
 _SWITCH_SECONDS = 1e-3
+_OTHER_FILES = 256  # open beside the connections
 
 
 def serve(settings: Settings) -> int:
@@ -37,6 +39,7 @@ def serve(settings: Settings) -> int:
     configure(settings.log)
     # Not by an exception: a file of the registry that is being imported would seem to raise it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    _allow_files(settings.connections)
     keep_programs(settings.data / "compiled", settings.compiled_bytes)
     with _bound(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
@@ -66,6 +69,19 @@ def serve(settings: Settings) -> int:
     if not app.state.house.closed_in_time:
         _abandon()
     return 0
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as connections, and those that are refused, may need."""
+    needed = 2 * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        logging.getLogger(__name__).warning(
+            "%d files may be open, %d connections need %d", allowed, connections, needed
+        )
 
 
 def _bound(host: str, port: int) -> socket.socket:

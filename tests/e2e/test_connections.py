@@ -1,6 +1,7 @@
 """Clients that are slow, silent, many or half gone: each is left in time, and the others never notice."""
 
 import contextlib
+import resource
 import socket
 import threading
 import time
@@ -227,6 +228,24 @@ def test_what_is_refused_by_its_head_is_not_asked_for(server: Server) -> None:
         HEAD + b"Accept: text/html\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
     )
     refused(answer_of(connect(server, sent)), 406, "not_acceptable")
+
+
+def test_as_many_files_may_be_open_as_connections_need(tmp_path: Path, own: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        server = Server(tmp_path, own, reload=False, connections=300)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        server.await_answer()
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect(server)) for _ in range(290)]
+            for client in clients:
+                client.sendall(b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n")
+                assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    finally:
+        assert server.end() == 0
 
 
 def test_connections_over_the_limit_are_refused_and_the_others_served(tmp_path: Path, own: Path) -> None:
