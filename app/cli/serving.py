@@ -1,5 +1,6 @@
 """``jjt serve``: a socket, an application, Uvicorn between them, and an end in good order."""
 
+import gc
 import logging
 import os
 import resource
@@ -39,6 +40,10 @@ def serve(settings: Settings) -> int:
     configure(settings.log)
     # Not by an exception: a file of the registry that is being imported would seem to raise it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    # What was imported stays. To look through it each time that garbage is sought takes 0.1 s, and the event
+    # loop waits. Not after the registry is read: what a reload replaces would never be found.
+    gc.collect()
+    gc.freeze()
     _allow_files(settings.connections)
     keep_programs(settings.data / "compiled", settings.compiled_bytes)
     with _bound(settings.host, settings.port) as listener:
