@@ -25,7 +25,8 @@ from app.errors import DecodeError, RequestTimeout, TooManyConnections
 from app.metrics import Metrics
 
 HEAD_END = b"\r\n\r\n"
-PIECE_BYTES = 512  # parsed at least, at once: some dozens of requests, whatever they are
+PIECE_BYTES = 512  # of a body in chunks that is parsed at least, at once: some dozens of requests, at worst
+SHORTEST_BYTES = 14  # before the end of a head: GET / HTTP/1.1
 HELD_BYTES = 64 << 10  # of requests sent ahead; the rest waits in the kernel
 MAX_HEADERS = 256
 # Bytes that neither end a head nor add to a body, with what separates headers; and trailers, and chunk sizes.
@@ -78,6 +79,7 @@ class Connection(HttpToolsProtocol):
         self._place: Literal["between", "head", "body"] = "between"  # where the parser is
         self._due: float | None = None  # when the head, or what is left of an answered request, must be there
         self._fruitless_bytes = 0
+        self._rest_bytes = 0  # of a body whose length was said
         self._overlong = False
         self._refusal = b""  # the last words, once those before are said
         self._unsent_bytes, self._moved = 0, 0.0
@@ -126,7 +128,7 @@ class Connection(HttpToolsProtocol):
 
     def _read_on(self) -> None:
         while self._input and not (self.pipeline or self._refusal or self._outlet.is_closing()):
-            found = self._input.find(HEAD_END, self._read + PIECE_BYTES)
+            found = self._input.find(HEAD_END, self._read + self._least_bytes)
             end = len(self._input) if found < 0 else found + len(HEAD_END)
             piece = self._input[self._read : end]
             self._read = end
@@ -134,6 +136,13 @@ class Connection(HttpToolsProtocol):
                 self._input, self._read = b"", 0
             self._parse(piece)
         self._outlet.hold(len(self._input) - self._read > HELD_BYTES)
+
+    @property
+    def _least_bytes(self) -> int:
+        """How much of the input ends no request, or few; the end of one is looked for after it."""
+        if self._place != "body":
+            return SHORTEST_BYTES
+        return self._rest_bytes or PIECE_BYTES
 
     def _parse(self, piece: bytes) -> None:
         if self._place == "between":
@@ -165,6 +174,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand a request on."""
         self._place, self._due, self._fruitless_bytes = "body", None, 0
+        lengths = [int(value) for name, value in self.headers if name == b"content-length"]
+        self._rest_bytes = sum(lengths)  # there is one at most, of digits: the parser sees to that
         super().on_headers_complete()
         if self.pipeline:
             self.flow.resume_reading()  # what is read now is held, and a client that leaves is noticed
@@ -172,6 +183,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         self._fruitless_bytes = 0
+        self._rest_bytes = max(0, self._rest_bytes - len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
