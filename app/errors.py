@@ -4,6 +4,7 @@
     ├── RequestError                 the caller can mend it
     │   ├── DecodeError              the bytes are not what their format says
     │   │   └── InvalidOption        an option is unknown, missing, given twice or out of range
+    │   ├── RequestTimeout           the bytes of the request come too slowly
     │   ├── UnknownFormat            a body in a format that nobody here reads
     │   ├── NotAcceptable            an answer in a format that nobody here writes
     │   ├── BodyTooLarge             the body, or what it expands to, is over the limit
@@ -16,6 +17,8 @@
     │   ├── NotReady                 the service is still starting
     │   ├── QueueFull                more was asked for than can be answered soon
     │   ├── OutOfMemory              the device has no room for a block
+    │   ├── Draining                 the service is about to end
+    │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
     ├── VerificationFailed           the answer is further off than the request tolerates
@@ -50,6 +53,12 @@ class DecodeError(RequestError):
     """The bytes of the body are not what their format says."""
 
     code = "decode_error"
+
+
+class RequestTimeout(RequestError):
+    """The bytes of the request did not come, or came too slowly."""
+
+    code = "request_timeout"
 
 
 class UnknownFormat(RequestError):
@@ -124,6 +133,18 @@ class OutOfMemory(ServiceError):
     """The device has no room for a block of the computation, not even for half of one."""
 
     code = "out_of_memory"
+
+
+class Draining(ServiceError):
+    """The service is about to end; another, or the next, can answer."""
+
+    code = "draining"
+
+
+class TooManyConnections(ServiceError):
+    """As many connections are open as the service holds."""
+
+    code = "too_many_connections"
 
 
 class DeadlinePassed(ServiceError):

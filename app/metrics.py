@@ -33,6 +33,13 @@ class Metrics:
             registry=registry,
         )
         self.in_flight = Gauge("jjt_requests_in_flight", "Requests being answered now.", registry=registry)
+        self.connections = Gauge("jjt_connections", "Connections that are open.", registry=registry)
+        self.refused_connections = Counter(
+            "jjt_refused_connections",
+            "Connections refused before a request was read (by the code of the error), or cut (unread).",
+            ("code",),
+            registry=registry,
+        )
         self.answers = Counter(
             "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
         )

@@ -37,14 +37,19 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         300.0, gt=0, le=86_400, description="seconds that a request may take unless it says otherwise"
     )
-    stall_seconds: float = Field(
-        30.0, gt=0, description="seconds without a byte of a body, or of an answer, before the client is left"
-    )
     queue_seconds: float = Field(
         30.0, gt=0, le=86_400, description="predicted seconds of work that a request may have to wait for"
     )
     queue_bytes: int = Field(
         4096 * MIB, gt=0, description="bodies and answers that are held at once; one alone may be larger"
+    )
+    connections: int = Field(4096, gt=0, description="connections that are served at a time")
+    head_seconds: float = Field(10.0, gt=0, description="seconds for the head of a request to be complete")
+    stall_seconds: float = Field(
+        30.0, gt=0, description="seconds without a byte of a body, or of an answer, before the client is left"
+    )
+    drain_seconds: float = Field(
+        25.0, ge=0, description="seconds for the answers under way at SIGTERM; orchestrators often kill at 30"
     )
     executables: int = Field(256, gt=0, description="compiled programs that are held in memory, at most")
     compiled_bytes: int = Field(

@@ -46,7 +46,7 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
     app.state.house = house
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Doorway, metrics=house.metrics)
+    app.add_middleware(Doorway, house=house)
     answer_failures(app)
     describe(app)
     return app

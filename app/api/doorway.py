@@ -3,6 +3,7 @@
 Knows nothing of routes. HEAD is answered here, as GET without a body, so that no route needs to.
 """
 
+import asyncio
 import re
 import uuid
 from time import perf_counter
@@ -11,12 +12,16 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.failures import CODES, problem
-from app.errors import ComputeFailed
-from app.metrics import METHODS, UNKNOWN, Metrics, bounded
+from app.api.draining import Drain
+from app.api.failures import CODES, STATUS, problem
+from app.api.house import House
+from app.errors import ComputeFailed, Draining, RequestTimeout
+from app.metrics import METHODS, UNKNOWN, bounded
 
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+CUT = "jjt.cut"  # in the extensions of a scope: resets the connection
 MAX_HEADER_BYTES = 64 << 10
+MIN_BYTES_PER_SECOND = 4 << 10  # of a body, beside the seconds that it may stall
 CLIENT_LEFT = 499  # in the log and in the metrics only: nobody is there to read it
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds; logged when they fail
 EXPECTED = frozenset({200, 503})  # of a quiet route: a service that starts says 503 until it is ready
@@ -24,32 +29,46 @@ log = structlog.get_logger()
 
 
 class Doorway:
-    """Wraps an application; ``metrics`` is where its requests are counted."""
+    """Wraps an application.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Args:
+        app: is handed every request.
+        house: where requests are counted, and drained.
+    """
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
-        self._metrics = metrics
+        self._metrics = house.metrics
+        self._draining = house.draining
+        self._stall_seconds = house.settings.stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and see to it that it is answered."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, send)
+        visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         with self._metrics.in_flight.track_inprogress():
-            await self._answer(visit, receive)
+            await self._answer(visit)
         self._record(visit)
 
-    async def _answer(self, visit: "_Visit", receive: Receive) -> None:
+    async def _answer(self, visit: "_Visit") -> None:
         try:
             if _head_bytes(visit.scope) > MAX_HEADER_BYTES:
                 detail = f"target and headers are over {MAX_HEADER_BYTES} bytes; send fewer or shorter ones"
                 response = problem(431, CODES[431], detail, visit.request_id)
-                await response(visit.scope, receive, visit.send)
+                await response(visit.scope, visit.receive, visit.send)
+            elif self._draining.begun and visit.scope["path"] not in QUIET:
+                await self._answer_drained(visit)
             else:
-                await self._app(visit.scope, receive, visit.send)
+                with self._draining.visit():
+                    await self._app(visit.scope, visit.receive, visit.send)
+        except asyncio.CancelledError:
+            if not self._draining.ended:
+                raise
+            await self._answer_drained(visit)
         except ClientDisconnect:
             visit.status = CLIENT_LEFT
         except Exception:
@@ -58,7 +77,16 @@ class Doorway:
                 raise  # half an answer went out: only a broken connection tells the client so
             detail = "something that nobody expected; the log has the traceback under this request_id"
             response = problem(500, ComputeFailed.code, detail, visit.request_id)
-            await response(visit.scope, receive, visit.send)
+            await response(visit.scope, visit.receive, visit.send)
+
+    async def _answer_drained(self, visit: "_Visit") -> None:
+        if visit.status:  # half an answer went out
+            visit.scope.get("extensions", {}).get(CUT, bool)()
+            await asyncio.sleep(0)
+            return
+        detail = "the service is about to end; ask another, or this one again when it is started anew"
+        response = problem(STATUS[Draining], Draining.code, detail, visit.request_id)
+        await response(visit.scope, visit.receive, visit.send)
 
     def _record(self, visit: "_Visit") -> None:
         scope, seconds = visit.scope, perf_counter() - visit.began
@@ -83,28 +111,66 @@ class _Visit:
     ``scope["jjt.said"]`` is a dict in which routes leave what the log line should say beside.
     """
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, stall_seconds: float, draining: Drain
+    ) -> None:
         self.method: str = scope["method"]
-        self.request_id = _request_id(scope)
+        self.request_id = request_id_of(scope)
         self.scope = {**scope, "jjt.request_id": self.request_id, "jjt.said": {}}
         if self.method == "HEAD":
             self.scope["method"] = "GET"
         self.began = perf_counter()
         self.status = 0
+        self._receive = receive
         self._send = send
+        self._stall_seconds = stall_seconds
+        self._draining = draining
+        self._body_began: float | None = None
+        self._body_bytes = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        """Await the next part of the body; once it is whole, that the client leaves.
+
+        Raises:
+            RequestTimeout: if nothing came for ``stall_seconds``, or too little since the beginning.
+        """
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._due()):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout(
+                f"no more of the body came for {self._stall_seconds} seconds, or it came slower than "
+                f"{MIN_BYTES_PER_SECOND} bytes a second; send it at once",
+                received_bytes=self._body_bytes,
+            ) from None
+        self._body_bytes += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return message
 
     async def send(self, message: Message) -> None:
         """Send a message on, with the id in the head and without a body for HEAD."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
+            if self.status == STATUS[RequestTimeout] or self._draining.begun:
+                headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         elif message["type"] == "http.response.body" and self.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
 
+    def _due(self) -> float:
+        """When the next part of the body must be there, on the clock of the loop."""
+        now = asyncio.get_running_loop().time()
+        began = self._body_began = self._body_began or now
+        return self._stall_seconds + min(now, began + self._body_bytes / MIN_BYTES_PER_SECOND)
 
-def _request_id(scope: Scope) -> str:
+
+def request_id_of(scope: Scope) -> str:
+    """The id that a request brought, if it is fit to be taken over; else a new one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
     if len(given) == 1 and REQUEST_ID.fullmatch(given[0]):
         return given[0].decode("ascii")

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.UnknownFunction: 404,
     errors.UnknownVersion: 404,
     errors.NotAcceptable: 406,
+    errors.RequestTimeout: 408,
     errors.BodyTooLarge: 413,
     errors.UnknownFormat: 415,
     errors.SpecMismatch: 422,
@@ -28,11 +29,16 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.VerificationFailed: 500,
     errors.NotReady: 503,
     errors.OutOfMemory: 503,
+    errors.Draining: 503,
+    errors.TooManyConnections: 503,
     errors.DeadlinePassed: 504,
 }
 # What no error class stands for: the framework and the door refuse these by themselves.
 CODES = {404: "not_found", 405: "method_not_allowed", 431: "headers_too_large"}
-RETRY_AFTER_SECONDS = {errors.NotReady.code: 1}  # where the error does not say itself
+# Where the error does not say itself.
+RETRY_AFTER_SECONDS = dict.fromkeys(
+    (kind.code for kind in (errors.NotReady, errors.Draining, errors.TooManyConnections)), 1
+)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -58,6 +64,13 @@ def problem(
     retry = {} if seconds is None else {"Retry-After": str(seconds)}
     content = orjson.dumps(body, default=str)
     return Response(content, status, {**retry, **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def written(answer: Response, request_id: str) -> bytes:
+    """The last answer of a connection as HTTP/1.1, for what is refused before there is a request."""
+    headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+    status = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n".encode()
+    return b"".join([status, *(b"%b: %b\r\n" % header for header in headers), b"\r\n", bytes(answer.body)])
 
 
 def status_of(error: errors.JJTError) -> int:

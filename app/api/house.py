@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Request
 
+from app.api.draining import Drain
 from app.api.freshness import stale
 from app.api.readying import Readying
 from app.catalog import Catalog
@@ -23,7 +24,7 @@ from app.metrics import Metrics
 from app.scheduler import Admission, Scheduler
 from app.settings import Settings
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0  # for each lane; what was asked for is answered by then
 log = structlog.get_logger()
 
 
@@ -53,6 +54,7 @@ class House:
         admission = Admission(settings.queue_seconds, settings.queue_bytes)
         self.scheduler = Scheduler([self.engine], self.metrics, admission)
         self._readying = Readying(settings, self.engine, self.scheduler)
+        self.draining = Drain()
         self.closed_in_time = True
         self._announce = announce
         self._calibration = "the device is not calibrated yet"
@@ -63,6 +65,8 @@ class House:
     @property
     def reasons(self) -> list[str]:
         """Why the service is not ready; empty when it is."""
+        if self.draining.begun:
+            return ["draining"]
         cold = [f"the programs of {name} are not compiled yet" for name in sorted(self._cold)]
         return [self._calibration, *cold] if self._calibration else cold
 
@@ -75,6 +79,12 @@ class House:
         if self.reasons:
             detail = f"the service is starting: {self.reasons[0]}; try again when /readyz answers 200"
             raise NotReady(detail, reasons=self.reasons)
+
+    async def drain(self) -> bool:
+        """Answer what is under way, and nothing else; returns whether all of it could be."""
+        self.draining.begin()
+        self.metrics.ready.set(0)
+        return await self.draining.finish(self.settings.drain_seconds)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -101,7 +111,7 @@ class House:
         for function in functions:
             await self._readying.warm(function)
             self._cold.discard(function.name)
-        self.metrics.ready.set(1)
+        self.metrics.ready.set(0 if self.draining.begun else 1)
         log.info("ready", functions=sorted(self.catalog.functions))
         if self._announce:
             self._announce(self)

@@ -27,6 +27,7 @@ JJT_FAILURES = (
     errors.DeadlinePassed,
     errors.VerificationFailed,
 )
+EVERYWHERE = (errors.RequestTimeout, errors.ComputeFailed, errors.Draining, errors.TooManyConnections)
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
     "JJT-Algorithm": "the algorithm that was used, never auto",
@@ -39,9 +40,9 @@ JJT_HEADERS = {
 
 
 def failing(*kinds: type[errors.JJTError]) -> dict[int | str, dict[str, Any]]:
-    """Document the failures of a route; those of every route (431 and 500) are added."""
+    """Document the failures of a route; those of every route are added."""
     codes: dict[int, list[str]] = defaultdict(list)
-    for kind in (*kinds, errors.ComputeFailed):
+    for kind in (*kinds, *EVERYWHERE):
         codes[STATUS[kind]].append(f"`{kind.code}`: {(kind.__doc__ or '').strip()}")
     codes[431].append("`headers_too_large`: The target and the headers are over `max_header_bytes`.")
     return {

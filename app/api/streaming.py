@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from app.api.awaiting import left, off_loop, unless_client_leaves
+from app.api.doorway import CUT
 from app.api.house import House
 from app.engine import Problem
 from app.errors import AnswerTooLarge, JJTError
@@ -24,7 +25,6 @@ from app.settings import Settings
 from app.wire import CODECS, Codec
 from app.wire.arrays import raw
 
-CUT = "jjt.cut"  # in a scope's extensions: resets the connection
 PIECE_BYTES = 256 << 10  # handed to the server at a time; a reader has to take as much in ``stall_seconds``
 LAST_SECONDS = 1.0  # for a connection that was cut to be gone
 log = structlog.get_logger()

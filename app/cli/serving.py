@@ -1,8 +1,10 @@
 """``jjt serve``: a socket, an application, Uvicorn between them, and an end in good order."""
 
 import ctypes
+import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -13,18 +15,21 @@ import typer
 import uvicorn
 
 from app.api import create_app
+from app.api.connection import Limits, connection_class
 from app.api.house import House
 from app.api.logs import configure
 from app.catalog import keep_programs
+from app.cli.ending import SIGNALS, Server
 from app.settings import Settings
 
-GRACE_SECONDS = 25  # for the answers that are under way at SIGTERM; orchestrators often kill at 30
+KEEP_ALIVE_SECONDS = 75  # longer than proxies keep a connection that they would use again
 FIRST = "sqrt_mean"
 # Pools of memory that glibc's malloc may have; eight for each core by default.
 ARENAS = 2
 _M_ARENA_MAX = -8  # of malloc.h
 # How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
 _SWITCH_SECONDS = 1e-3
+_OTHER_FILES = 256  # open beside the connections
 
 
 def serve(settings: Settings) -> int:
@@ -39,26 +44,37 @@ def serve(settings: Settings) -> int:
     """
     configure(settings.log)
     have_few_arenas()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Not by an exception: a file of the registry that is being imported would seem to raise it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    # What was imported stays. To look through it each time that garbage is sought takes 0.1 s, and the event
+    # loop waits. Not after the registry is read: what a reload replaces would never be found.
+    gc.collect()
+    gc.freeze()
+    _allow_files(settings.connections)
     keep_programs(settings.data / "compiled", settings.compiled_bytes)
     with _bound(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         app = create_app(settings, announce=lambda house: _welcome(house, port))
-        server = uvicorn.Server(
+        limits = Limits(
+            settings.connections, settings.head_seconds, settings.stall_seconds, app.state.house.metrics
+        )
+        server = Server(
             uvicorn.Config(
                 app,
+                http=connection_class(limits),
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            ),
+            app.state.house,
+            listener,
         )
-        # Uvicorn raises the signal again when it has finished, to end the process as the signal would.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+        for number in SIGNALS:  # as Uvicorn does it, but before and after its time too
+            signal.signal(number, server.handle_exit)
         sys.setswitchinterval(_SWITCH_SECONDS)
         server.run(sockets=[listener])
     if not app.state.house.closed_in_time:
@@ -75,6 +91,19 @@ def have_few_arenas() -> None:
     if "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError, OSError, TypeError):  # another libc
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as connections, and those that are refused, may need."""
+    needed = 2 * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        logging.getLogger(__name__).warning(
+            "%d files may be open, %d connections need %d", allowed, connections, needed
+        )
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@
     ├── UnexpectedAnswer             an answer that no such service writes
     ├── RequestError                 the caller can mend it (4xx)
     │   ├── DecodeError              the bytes are not what their format says, or an option is wrong
+    │   ├── RequestTimeout           the bytes of the request came too slowly
     │   ├── UnknownFormat            a body in a format that the service does not read
     │   ├── NotAcceptable            an answer in a format that the service does not write
     │   ├── BodyTooLarge             over ``fields["allowed_bytes"]``
@@ -18,6 +19,8 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again later (429, 5xx)
     │   ├── NotReady                 the service is still starting
+    │   ├── Draining                 the service is about to end
+    │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the service's log has more
     └── VerificationFailed           the matrix is further off than ``verify_tolerance``
@@ -115,6 +118,12 @@ class DecodeError(RequestError):
     mirrors = "decode_error"
 
 
+class RequestTimeout(RequestError):
+    """The bytes of the request did not come to the service, or came too slowly."""
+
+    mirrors = "request_timeout"
+
+
 class UnknownFormat(RequestError):
     """The service does not read this format."""
 
@@ -173,6 +182,18 @@ class NotReady(ServiceError):
     mirrors = "not_ready"
 
 
+class Draining(ServiceError):
+    """The service is about to end; another, or the next, can answer."""
+
+    mirrors = "draining"
+
+
+class TooManyConnections(ServiceError):
+    """As many connections are open as the service holds."""
+
+    mirrors = "too_many_connections"
+
+
 class DeadlinePassed(ServiceError):
     """The answer was not there within the time that the request, or the service, allows."""
 
@@ -198,6 +219,7 @@ CLASSES: Mapping[str, type[JJTError]] = {
     kind.mirrors: kind
     for kind in (
         DecodeError,
+        RequestTimeout,
         UnknownFormat,
         NotAcceptable,
         BodyTooLarge,
@@ -207,6 +229,8 @@ CLASSES: Mapping[str, type[JJTError]] = {
         NotApplicable,
         AnswerTooLarge,
         NotReady,
+        Draining,
+        TooManyConnections,
         DeadlinePassed,
         ComputeFailed,
         VerificationFailed,

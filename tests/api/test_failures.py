@@ -48,6 +48,7 @@ def test_the_table_is_the_published_one() -> None:
         "unknown_function": 404,
         "unknown_version": 404,
         "not_acceptable": 406,
+        "request_timeout": 408,
         "body_too_large": 413,
         "unknown_format": 415,
         "spec_mismatch": 422,
@@ -58,6 +59,8 @@ def test_the_table_is_the_published_one() -> None:
         "verification_failed": 500,
         "not_ready": 503,
         "out_of_memory": 503,
+        "draining": 503,
+        "too_many_connections": 503,
         "deadline_passed": 504,
     }
     assert {kind.code: status for kind, status in STATUS.items()} == published
