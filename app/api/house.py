@@ -8,6 +8,7 @@ missing. Report cards are made afterwards, between requests.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import Request
@@ -16,7 +17,7 @@ from app.api.draining import Drain
 from app.api.freshness import stale
 from app.api.readying import Readying
 from app.catalog import Catalog
-from app.engine import Engine
+from app.engine import Engine, local_devices
 from app.engine.compilations import heard
 from app.errors import ComputeFailed, NotReady
 from app.function import Function
@@ -44,16 +45,22 @@ class House:
         self.metrics = Metrics()
         self.catalog = Catalog(settings.registry, settings.data)
         self.catalog.load()
-        self.engine = Engine(
-            memory_bytes=settings.memory_bytes,
-            block_seconds=settings.block_seconds,
-            executables=settings.executables,
-            max_answer_bytes=max(settings.max_answer_bytes, settings.max_stream_bytes),  # the doors know more
-            heard=self._count_kept,
-        )
-        admission = Admission(settings.queue_seconds, settings.queue_bytes)
-        self.scheduler = Scheduler([self.engine], self.metrics, admission)
-        self._readying = Readying(settings, self.engine, self.scheduler)
+        self.engines = [
+            Engine(
+                memory_bytes=settings.memory_bytes,
+                block_seconds=settings.block_seconds,
+                executables=settings.executables,
+                # The doors know more.
+                max_answer_bytes=max(settings.max_answer_bytes, settings.max_stream_bytes),
+                heard=partial(self._count_kept, number),
+                device=device,
+            )
+            for number, device in enumerate(local_devices())
+        ]
+        admission = Admission(settings.queue_seconds, settings.queue_bytes, len(self.engines))
+        self.scheduler = Scheduler(self.engines, self.metrics, admission)
+        self._readying = Readying(settings, self.engines, self.scheduler)
+        self._kept: dict[tuple[str, int], int] = {}  # bytes by function and device
         self.draining = Drain()
         self.closed_in_time = True
         self._announce = announce
@@ -61,6 +68,11 @@ class House:
         self._cold = set(self.catalog.functions)
         self._without_card: asyncio.Queue[Function] = asyncio.Queue()
         self.metrics.functions.set(len(self.catalog.functions))
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the first device, which knows the functions as every other does."""
+        return self.engines[0]
 
     @property
     def reasons(self) -> list[str]:
@@ -128,9 +140,12 @@ class House:
             if self.catalog.functions.get(function.name) is function:  # else it was reloaded meanwhile
                 await self._readying.make_card(function)
 
-    def _count_kept(self, event: str, function: Function, kept_bytes: int) -> None:
+    def _count_kept(self, device: int, event: str, function: Function, kept_bytes: int) -> None:
         self.metrics.kept.labels(event, function.name).inc()
-        self.metrics.kept_bytes.labels(function.name).set(kept_bytes)
+        self._kept[function.name, device] = kept_bytes
+        devices = range(len(self.engines))
+        total = sum(self._kept.get((function.name, each), 0) for each in devices)
+        self.metrics.kept_bytes.labels(function.name).set(total)
 
     async def _keep_fresh(self) -> None:
         async for _ in stale(self.settings.registry, watch=self.settings.reload):
@@ -141,7 +156,7 @@ class House:
         reloaded = await self.scheduler.on_compiler(self.catalog.reload)
         for name, function in before.items():
             if self.catalog.functions.get(name) is not function:
-                await self.scheduler.on_device(self.engine.forget, function)
+                await self.scheduler.on_each(lambda engine, function=function: engine.forget(function))
         for function in reloaded.changed:
             await self._readying.warm(function)
             self._await_card(function)

@@ -4,6 +4,7 @@ Everything runs through the scheduler's lanes. Kept are the rates of the device,
 that functions declare as warm, and report cards, by the environment that they were made in.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -25,12 +26,13 @@ class Readying:
 
     Args:
         settings: where things are kept, and the budgets of plans.
-        engine: is prepared.
-        scheduler: of that engine.
+        engines: are prepared; the first one measures and makes report cards for all, as devices are alike.
+        scheduler: of these engines.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, scheduler: Scheduler) -> None:
-        self._engine = engine
+    def __init__(self, settings: Settings, engines: Sequence[Engine], scheduler: Scheduler) -> None:
+        self._engines = engines
+        self._engine = engine = engines[0]
         self._scheduler = scheduler
         self._environment = environment(engine.device_kind)
         self._budgets = f"{engine.memory_bytes} B, {engine.block_seconds} s, {engine.panel_bytes} B a row"
@@ -42,6 +44,8 @@ class Readying:
         """Know how fast the device is. Raises ``ComputeFailed`` where it cannot be measured."""
         measured = self._rates.get(self._environment)
         rates = await self._scheduler.on_device(self._engine.calibrate, measured)
+        for engine in self._engines[1:]:
+            engine.calibrate(rates)
         if rates != measured:
             self._rates.put(self._environment, rates)
 
@@ -68,13 +72,17 @@ class Readying:
             self._cards.put(self._key(function), card)
 
     def _warm(self, function: Function, n1: int, n2: int | None) -> None:
+        for engine in self._engines:
+            self._warm_one(engine, function, n1, n2)
+
+    def _warm_one(self, engine: Engine, function: Function, n1: int, n2: int | None) -> None:
         key = f"{self._key(function)} {n1} x {n2}, {self._budgets}"
         kept = self._plans.get(key)
-        plan = self._engine.resume(function, n1, n2, kept) if kept else None
+        plan = engine.resume(function, n1, n2, kept) if kept else None
         if plan is None:
-            plan = self._engine.explain(function, n1, n2)
+            plan = engine.explain(function, n1, n2)
             self._plans.put(key, outline(plan))
-        self._engine.prepare(plan)
+        engine.prepare(plan)
 
     def _key(self, function: Function) -> str:
         return f"{function.name}@{function.version} {self._environment}"

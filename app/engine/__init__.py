@@ -3,6 +3,7 @@
 from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Tile
 from app.engine.compilers import keep_right
+from app.engine.devices import local as local_devices
 from app.engine.engine import Engine
 from app.engine.execute import Execution, Flight, Order
 from app.engine.explanation import explained
@@ -25,6 +26,7 @@ __all__ = [
     "Signature",
     "Tile",
     "explained",
+    "local_devices",
     "outline",
 ]
 

@@ -39,6 +39,11 @@ class Rates:
     workspace_bytes: float = 0.0
 
 
+def local() -> list[Device]:
+    """The devices of this process, of the default kind."""
+    return jax.local_devices()
+
+
 def memory_bytes() -> int:
     """Half of the memory of the default device; of the machine, where the device does not say."""
     stats = jax.devices()[0].memory_stats() or {}

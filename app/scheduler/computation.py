@@ -44,6 +44,20 @@ class Device:
         self.stacks = stacks
         self.metrics = metrics
         self.outstanding = 0.0  # predicted seconds of what was begun here and is not over
+        self._coming = 0  # requests whose programs are being compiled
+
+    def busy(self) -> tuple[float, int]:
+        """What the least of is to be asked next."""
+        return self.outstanding, self._coming
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """A computation comes here when this ends."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
 
     @contextmanager
     def at_work(self, computation: "Computation", seconds: float) -> Iterator[None]:
@@ -144,6 +158,12 @@ class Computation:
         """The lane closes."""
         self._end(RuntimeError("the device lane is closed"))
 
+    def stand_alone(self) -> None:
+        """Stand in line again, for a block of its own. On the lane's thread."""
+        self._most, self._flying = 1, 0
+        if not self._over:
+            self._device.lane.put(self)
+
     def fail(self, error: Exception) -> None:
         """End for a reason. On the lane's thread."""
         self._device.lane.remove(self)
@@ -206,8 +226,12 @@ class Computation:
 
 
 def _fail(together: Sequence[Computation], error: BaseException) -> None:
+    """End one computation; of several, let each try alone, so that none fails for another's sake."""
     if not isinstance(error, Exception):
         # A function that calls sys.exit() ends its request, not the service.
         error = RuntimeError(f"the computation ended with {error!r}")
     for each in together:
-        each.fail(error)
+        if len(together) > 1:
+            each.stand_alone()
+        else:
+            each.fail(error)

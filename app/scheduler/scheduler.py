@@ -123,7 +123,7 @@ class Scheduler:
         with failures_named():
             async with until(deadline):
                 times = Times()
-                device = min(self._devices, key=lambda each: each.outstanding)
+                device = min(self._devices, key=Device.busy)
                 plan = await self._prepared(device, problem, algorithm, ticket, times)
                 self._price(ticket, plan, deadline)
         reading = Reading(ticket.spend)
@@ -133,9 +133,14 @@ class Scheduler:
         return Stream(answer, reading, computation, ticket, work, deadline)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
-        """Run what touches a device: calibration, report cards, examples."""
+        """Run what touches the first device: calibration, report cards, examples."""
         with failures_named():
             return await self._devices[0].lane.run(call, *args, client=client)
+
+    async def on_each(self, call: Callable[[Engine], T]) -> list[T]:
+        """Run something with the engine of each device, on its lane."""
+        with failures_named():
+            return [await device.lane.run(call, device.engine) for device in self._devices]
 
     async def on_compiler(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
         """Run what traces or compiles: plans without arrays, reloads."""
@@ -162,7 +167,7 @@ class Scheduler:
 
     async def _answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         times, entered = Times(), perf_counter()
-        device = min(self._devices, key=lambda each: each.outstanding)
+        device = min(self._devices, key=Device.busy)
         plan = await self._prepared(device, problem, algorithm, ticket, times)
         self._price(ticket, plan, deadline)
         sink = Whole(problem.sizes, ticket.spend)
@@ -188,9 +193,10 @@ class Scheduler:
         plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
         if plan is None:
             began = perf_counter()
-            plan, seconds = await self._compiler.run(
-                _planned, device.engine, problem, algorithm, client=ticket.client
-            )
+            with device.awaited():
+                plan, seconds = await self._compiler.run(
+                    _planned, device.engine, problem, algorithm, client=ticket.client
+                )
             times.compile += seconds
             self._metrics.compile_wait_seconds.observe(perf_counter() - began)
             if seconds:
