@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from app import ArraySpec, Function
-from app.engine import Engine, Execution, Problem, local_devices
+from app.engine import Engine, Execution, Order, Plan, Problem, local_devices
 from app.metrics import Metrics
 from app.scheduler import Admission, Scheduler
 from app.specs import Answer
@@ -27,8 +27,8 @@ class Noted(Engine):
         super().__init__(device=device)
         self.places: list[str] = []
 
-    def execution(self, *given: Any) -> Execution:
-        execution = super().execution(*given)
+    def execution(self, plan: Plan, problem: Problem, order: Order = "computed") -> Execution:
+        execution = super().execution(plan, problem, order)
         dispatch = execution.dispatch
 
         def noted() -> Any:
