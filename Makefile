@@ -68,6 +68,7 @@ bench: dev
 	$(BIN)/python -m benchmarks.engine.budgets
 	$(BIN)/python -m benchmarks.engine.compiling
 	$(BIN)/python -m benchmarks.planner
+	$(BIN)/python -m benchmarks.scheduler
 
 bench-planner: dev
 	$(BIN)/python -m benchmarks.planner

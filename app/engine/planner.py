@@ -7,6 +7,7 @@ counted over each kernel's own jaxpr. Nothing runs here but the measuring of the
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from app.engine.algorithms import ALGORITHMS, Algorithm
@@ -86,7 +87,7 @@ class Plan:
         """Name of the algorithm, never ``auto``; None where none fits."""
         return self.chosen.algorithm if self.chosen else None
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Number of blocks that are computed."""
         return self.tiling.diagonal + self.tiling.others
@@ -101,7 +102,7 @@ class Plan:
         """Predicted bytes that are held at once."""
         return self.chosen.bytes if self.chosen else 0
 
-    @property
+    @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """What has to be compiled."""
         return tuple(tile for tile in (self.diagonal, self.tile) if tile is not None)

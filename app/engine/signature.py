@@ -1,7 +1,8 @@
 """What is known of a function without running it: the leaves of x, params and y, their dtypes and sizes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
@@ -14,6 +15,8 @@ from app.engine.variables import Path, Selection, path_of, render, select
 from app.engine.worlds import world
 from app.function import Function
 from app.specs import ArraySpec
+
+_NAMES = 256  # variables of a function whose leaves are remembered
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,14 @@ class Signature:
 
     def selection(self, wrt: str) -> Selection:
         """The leaves that a wrt names. Raises ``SpecMismatch``."""
+        return self._named(wrt)[0]
+
+    @cached_property
+    def _named(self) -> Callable[[str], tuple[Selection, str]]:
+        """The leaves that a wrt names and their dtype; remembered, since every request asks."""
+        return lru_cache(maxsize=_NAMES)(lambda wrt: (found := self._select(wrt), self._dtype(found)))
+
+    def _select(self, wrt: str) -> Selection:
         x = [(path, floating(aval)) for path, aval in zip(self.x_paths, self.x_avals, strict=True)]
         pairs = zip(self.params.paths, self.param_avals, strict=True)
         return select(wrt, x, [(path, floating(aval)) for path, aval in pairs])
@@ -82,7 +93,10 @@ class Signature:
 
     def dtype(self, wrt: str) -> str:
         """Name of the matrix's dtype: the variable's floating leaves together, at least float32."""
-        avals = self.variable_avals(self.selection(wrt))
+        return self._named(wrt)[1]
+
+    def _dtype(self, selection: Selection) -> str:
+        avals = self.variable_avals(selection)
         with world(self.function):
             return jnp.promote_types(jnp.result_type(*(aval.dtype for aval in avals)), jnp.float32).name
 

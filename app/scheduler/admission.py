@@ -112,7 +112,8 @@ class Admission:
             QueueFull: where no request of this client would be let in, or there is no room for the bytes.
         """
         ticket = Ticket(self, client, 0)
-        self.check(ticket, 0.0, math.inf)
+        if client in self._backlogs:
+            self.check(ticket, 0.0, math.inf)
         self.check_bytes(ticket, nbytes)
         ticket.nbytes = nbytes
         self._tickets[client] = self._tickets.get(client, 0) + 1
@@ -122,14 +123,15 @@ class Admission:
 
     def wait(self, client: str, seconds: float) -> float:
         """Seconds that a newcomer would wait for its turns, by the rate at which work is being done."""
-        own = self._backlogs.get(client, 0.0)
-        most = own + seconds
-        others = sum(min(backlog, most) for name, backlog in self._backlogs.items() if name != client)
-        return (own + others) / self._devices / self._rate.value
+        most = self._backlogs.get(client, 0.0) + seconds
+        # Of its own client all, which is no more than that.
+        before = sum([min(backlog, most) for backlog in self._backlogs.values()])
+        return before / self._devices / self._rate.value if before else 0.0
 
     def check(self, ticket: Ticket, seconds: float, left: float) -> None:
         """Refuse what would wait for too long, not counting what the ticket itself has in the ledger."""
-        self.move(ticket, 0.0, 0)
+        if ticket.seconds:
+            self.move(ticket, 0.0, 0)
         wait = self.wait(ticket.client, seconds)
         if wait >= self._queue_seconds:
             raise QueueFull(
@@ -138,7 +140,7 @@ class Admission:
                 wait_seconds=round(wait, 3),
                 retry_after_seconds=_whole(wait - self._queue_seconds),
             )
-        needed = wait + seconds / self._rate.value
+        needed = wait + seconds / self._rate.value if left < math.inf else 0.0
         if needed > left:
             raise DeadlinePassed(
                 f"{needed:.2g} s are predicted, of them {wait:.2g} of waiting, and {max(0.0, left):.2g} are "
@@ -206,8 +208,9 @@ class DrainRate:
 
     def busy(self, busy: bool) -> None:
         """There is something to do from now on, or nothing any more."""
-        self._pass()
-        self._busy = busy
+        if busy != self._busy:
+            self._pass()
+            self._busy = busy
 
     def add(self, seconds: float) -> None:
         """So much was done."""

@@ -1,0 +1,156 @@
+"""One process's part: builds schedulers, times requests by turns, prints figures as JSON."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from app import ArraySpec, Function
+from app.engine import Engine, Problem, local_devices
+from app.metrics import Metrics
+from app.scheduler import Admission, Scheduler
+from app.specs import Answer
+from benchmarks.measure import Timed, by_turns, numpy_product, spread
+
+SMALL, LARGE, SETTLING = 64, 16, 12
+DRAW = np.random.default_rng(0)
+MIXTURE = DRAW.random((5, 1000), dtype=np.float32)
+WEIGHTS = [DRAW.standard_normal((256, 256)).astype(np.float32) / 16 for _ in range(3)]
+
+
+def _sqrt_mean(mixture: jax.Array, x: jax.Array) -> jax.Array:
+    return jnp.sqrt(mixture @ x / x.size)
+
+
+def _network(weights: list[jax.Array], x: jax.Array) -> jax.Array:
+    for weight in weights:
+        x = jnp.tanh(x @ weight)
+    return x[:10]
+
+
+SQRT = Function(_sqrt_mean, ArraySpec("float32", (1000,)), MIXTURE, wrt="x", name="sqrt", version="1")
+NETWORK = Function(_network, ArraySpec("float32", (256,)), WEIGHTS, wrt="params", name="network", version="1")
+
+
+class Bench:
+    """A scheduler, and the requests that it is asked.
+
+    Args:
+        engines: its devices.
+        problems: the requests.
+        batches: whether any go together.
+    """
+
+    def __init__(self, engines: Sequence[Engine], problems: Sequence[Problem], batches: bool = True) -> None:
+        if not batches:
+            for engine in engines:
+                engine.stacking.most = lambda _: 1  # type: ignore[method-assign]
+        self._scheduler = Scheduler(engines, Metrics(), Admission(1e6, 1 << 40, len(engines)))
+        self._problems = problems
+
+    async def answer(self, problem: Problem) -> Answer:
+        """One request."""
+        with self._scheduler.admitted("somebody") as ticket:
+            return await self._scheduler.answer(
+                problem, "auto", asyncio.get_running_loop().time() + 600, ticket
+            )
+
+    async def one_by_one(self) -> None:
+        """Each when the one before it is answered."""
+        for problem in self._problems:
+            await self.answer(problem)
+
+    async def at_once(self) -> list[Answer]:
+        """All together."""
+        return await asyncio.gather(*(self.answer(problem) for problem in self._problems))
+
+    async def settle(self, engine: Engine) -> None:
+        """Compile what is compiled on the way, and hold every matrix against the engine's own."""
+        answers = await self.at_once()
+        for _ in range(SETTLING):
+            answers = await self.at_once()
+            await self._scheduler.on_compiler(int)
+        for problem, answer in zip(self._problems, answers, strict=True):
+            plan = engine.plan(problem)
+            (block,) = engine.execute(plan, problem)
+            matrix = block.array.reshape(problem.shape)
+            np.testing.assert_allclose(answer.matrix, matrix, rtol=0, atol=1e-5 * np.abs(matrix).max())
+        print("batches of", sorted({answer.batch for answer in answers}), file=sys.stderr)
+
+
+def engines(number: int) -> list[Engine]:
+    """One for each of the first devices, priced alike."""
+    found = [Engine(device=device) for device in local_devices()[:number]]
+    rates = found[0].calibrate()
+    for engine in found[1:]:
+        engine.calibrate(rates)
+    return found
+
+
+def problems(engine: Engine, function: Function, number: int, n: int) -> list[Problem]:
+    """Requests with inputs of their own."""
+    width = function.x.shape[0]  # type: ignore[union-attr]
+    return [
+        engine.problem(function, {name: DRAW.random((n, width), dtype=np.float32) for name in ("x1", "x2")})
+        for _ in range(number)
+    ]
+
+
+def row(timed: Timed, way: str, number: int, against: str = "") -> tuple[str, list[str]]:
+    """A line of the table."""
+    rates, ms = (
+        [f(seconds) for seconds in timed.seconds[way]]
+        for f in (lambda s: number / s, lambda s: s / number * 1e3)
+    )
+    ratio = f"{timed.ratio(against, way):.2f} of “{against}”" if against else ""
+    return way, [f"{spread(rates):,.0f}", f"{spread(ms):.3f}", ratio]
+
+
+def batches(run: Callable[[Any], Any]) -> dict[str, Any]:
+    """Small requests, with and without batches."""
+    (first,), (second,) = engines(1), engines(1)
+    asked = problems(first, SQRT, SMALL, 1)
+    joining, apart = Bench([first], asked), Bench([second], asked, batches=False)
+    run(joining.settle(first))
+    run(apart.settle(second))
+    timed = by_turns(
+        {
+            "64 one by one": lambda: run(joining.one_by_one()),
+            "64 at once": lambda: run(joining.at_once()),
+            "64 at once, each computed alone": lambda: run(apart.at_once()),
+            "64 one by one, where none go together": lambda: run(apart.one_by_one()),
+        },
+        seconds=20,
+        least=20,
+    )
+    one = "64 one by one"
+    rows = [row(timed, one, SMALL), *(row(timed, way, SMALL, one) for way in timed.seconds if way != one)]
+    return {"rows": rows, "figures": dict(timed.seconds), "product": timed.product_seconds}
+
+
+def devices(run: Callable[[Any], Any]) -> dict[str, Any]:
+    """Large requests at once, on one device and on two."""
+    single, double = engines(1), engines(2)
+    asked = problems(single[0], NETWORK, LARGE, 8)
+    one, two = Bench(single, asked), Bench(double, asked)
+    run(one.settle(single[0]))
+    run(two.settle(double[0]))
+    timed = by_turns(
+        {"16 large on one device": lambda: run(one.at_once()), "16 large on two": lambda: run(two.at_once())},
+        seconds=15,
+        least=10,
+        beside=numpy_product(),
+    )
+    first, second = timed.seconds
+    rows = [row(timed, first, LARGE), row(timed, second, LARGE, first)]
+    return {"rows": rows, "figures": dict(timed.seconds), "product": timed.product_seconds}
+
+
+if __name__ == "__main__":
+    with asyncio.Runner() as runner:
+        print(json.dumps({"batches": batches, "devices": devices}[sys.argv[1]](runner.run)))
