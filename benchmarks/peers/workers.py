@@ -4,6 +4,7 @@ The other end is ``foreign.serve``, whose docstring says what can be asked.
 """
 
 import json
+import os
 import select
 import subprocess
 from collections.abc import Mapping
@@ -52,10 +53,14 @@ class Worker:
     def __init__(self, peer: Peer) -> None:
         python = environment(peer.environment)
         PLACE.mkdir(exist_ok=True)
+        flags = (
+            {"XLA_FLAGS"} if peer.environment else set()
+        )  # a JAX of another version ends at what it knows not
         with (PLACE / f"{peer.module}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"benchmarks.peers.foreign.{peer.module}"],
                 cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if name not in flags},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
