@@ -55,7 +55,7 @@ class Worker:
         PLACE.mkdir(exist_ok=True)
         flags = (
             {"XLA_FLAGS"} if peer.environment else set()
-        )  # a JAX of another version ends at what it knows not
+        )  # unknown to an older JAX
         with (PLACE / f"{peer.module}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"benchmarks.peers.foreign.{peer.module}"],
