@@ -108,7 +108,11 @@ def test_wrong_use_is_one_line(
     assert said in error
 
 
-@pytest.mark.parametrize(("url", "code"), [("localhost", 2), (f"http://127.0.0.1:{free_port()}", 1)])
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("localhost", 2), (f"http://127.0.0.1:{free_port()}", 1)],
+    ids=["no URL", "nobody there"],
+)
 def test_no_service_is_one_line(capsys: pytest.CaptureFixture[str], url: str, code: int) -> None:
     ended, printed, error = run(capsys, "bench", url)
     assert (ended, printed, len(error.splitlines())) == (code, "", 1)
