@@ -176,10 +176,14 @@ class Limits(BaseModel):
     memory_bytes: int
     block_seconds: float
     deadline_seconds: float
+    queue_seconds: float
+    queue_bytes: int
+    connections: int
     reads: list[str] = Field(description="media types of bodies")
     writes: list[str] = Field(description="media types of answers")
     algorithms: list[str]
     precisions: list[str]
-    device: str
+    device: str = Field(description="kind of the devices")
+    devices: int
     jax: str
     version: str
