@@ -206,7 +206,10 @@ class Computation:
         share = seconds / len(together)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
-            each.take(blocks, share)
+            try:
+                each.take(blocks, share)
+            except Exception as error:  # no memory for its matrix, for one
+                each.fail(error)
 
     def take(self, blocks: Sequence[Block], seconds: float) -> None:
         """Pass on blocks that landed. On the lane's thread."""

@@ -12,9 +12,12 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
+import structlog
+
 from app.scheduler.fairness import FairQueue
 
 T = TypeVar("T")
+log = structlog.get_logger()
 Landing = Callable[[], None]
 HOUSE = ""  # the client for what the service does of its own accord
 
@@ -151,14 +154,14 @@ class Lane:
         while True:
             turn = self._next(wait=landing is None)
             if landing is not None and (turn is None or turn.alone):
-                landing()
+                _run(landing)
                 landing, self.idle = None, perf_counter()
             elif turn is None:
                 return
             if turn is not None:
-                begun = turn.begin()
+                begun = _run(turn.begin)
                 if landing is not None:
-                    landing()
+                    _run(landing)
                     self.idle = perf_counter()
                 landing = begun
             del turn  # an idle lane must not keep the last answer alive
@@ -168,6 +171,15 @@ class Lane:
             while (turn := self._turns.get()) is None and wait and not self._closed:
                 self._changed.wait()
         return turn
+
+
+def _run(step: Callable[[], T]) -> T | None:
+    """Run what should raise nothing; if it does, that ends itself and not the lane."""
+    try:
+        return step()
+    except BaseException:
+        log.exception("a turn of a lane raised")
+        return None
 
 
 class _Call(Generic[T]):

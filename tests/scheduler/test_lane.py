@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -67,3 +68,70 @@ def test_closing_drops_what_is_queued_and_says_whether_the_thread_ended() -> Non
     assert queued.cancelled()
     release.set()
     assert lane.close(5)
+
+
+class Noted:
+    """A turn that notes when it begins and lands, and may raise."""
+
+    kind = None
+    alone = False
+    client = "somebody"
+    seconds = 0.01
+
+    def __init__(self, name: str, seen: list[str], raises: str = "") -> None:
+        self.name, self.seen, self.raises = name, seen, raises
+
+    def begin(self) -> Callable[[], None]:
+        self.note("begins")
+        return lambda: self.note("lands")
+
+    def note(self, what: str) -> None:
+        self.seen.append(f"{self.name} {what}")
+        if self.raises == what:
+            raise SystemExit(1)
+
+    def drop(self) -> None:
+        self.seen.append(f"{self.name} is dropped")
+
+
+def noted(*turns: Noted, alone: bool = False) -> None:
+    """Let turns stand in line together, and wait for their end."""
+    lane, held = Lane("test"), threading.Event()
+    lane.submit(held.wait, 10)
+    for turn in turns:
+        turn.alone = alone
+        lane.put(turn)
+    held.set()
+    lane.submit(int, client="somebody").result(10)
+    assert lane.close(5)
+
+
+def test_one_turn_is_in_flight_while_the_next_begins() -> None:
+    seen: list[str] = []
+    noted(*(Noted(name, seen) for name in "abc"))
+    assert seen == ["a begins", "b begins", "a lands", "c begins", "b lands", "c lands"]
+
+
+def test_a_turn_that_is_alone_waits_until_what_is_in_flight_has_landed() -> None:
+    seen: list[str] = []
+    noted(*(Noted(name, seen) for name in "abc"), alone=True)
+    assert seen == [f"{name} {what}" for name in "abc" for what in ("begins", "lands")]
+
+
+@pytest.mark.parametrize("what", ["begins", "lands"])
+def test_a_turn_that_raises_ends_itself_and_not_the_lane(what: str) -> None:
+    seen: list[str] = []
+    noted(Noted("a", seen, raises=what), Noted("b", seen))
+    assert seen[-1] == "b lands"
+
+
+def test_what_waits_when_the_lane_closes_is_dropped() -> None:
+    lane, held, seen = Lane("test"), threading.Event(), []
+    lane.submit(held.wait, 10)
+    time.sleep(0.05)
+    lane.put(Noted("a", seen))
+    assert not lane.close(0.05)
+    lane.put(Noted("b", seen))
+    held.set()
+    assert lane.close(5)
+    assert seen == ["a is dropped", "b is dropped"]
