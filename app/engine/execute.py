@@ -87,12 +87,15 @@ class Flight:
     steps: tuple[Step, ...]
     dispatched: float
 
-    def land(self, idle: float, observe: Observe) -> tuple[list[list[Block]], float]:
+    def land(
+        self, idle: float, observe: Observe, resumed: float | None = None
+    ) -> tuple[list[list[Block]], float]:
         """Await it, cut the padding off, and mirror it where that is wanted.
 
         Args:
             idle: when the flight before it landed.
             observe: is told how long it took, where that can be told.
+            resumed: since when nothing was done but to begin the next; from now on by default.
 
         Returns:
             The blocks of each problem, and the seconds that it had the device.
@@ -100,7 +103,7 @@ class Flight:
         Raises:
             OutOfMemory: where the device had no room for it.
         """
-        awaited = time.perf_counter()
+        awaited = resumed or time.perf_counter()
         with _memory_named():
             whole = np.asarray(self.array)
         landed = time.perf_counter()
@@ -175,8 +178,9 @@ def execute(execution: Execution, observe: Observe) -> Iterator[Block]:
     """
     idle, flight = time.perf_counter(), execution.dispatch()
     while flight is not None:
+        resumed = time.perf_counter()
         ahead = execution.dispatch() if execution.left else None
-        (blocks,), _ = flight.land(idle, observe)
+        (blocks,), _ = flight.land(idle, observe, resumed)
         idle, flight = time.perf_counter(), ahead
         yield from blocks
 

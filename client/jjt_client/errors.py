@@ -19,6 +19,8 @@
     │   └── AnswerTooLarge           the matrix would not fit
     ├── ServiceError                 the caller can try again later (429, 5xx)
     │   ├── NotReady                 the service is still starting
+    │   ├── QueueFull                more was asked for than can be answered soon
+    │   ├── OutOfMemory              the device has no room for a block
     │   ├── Draining                 the service is about to end
     │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
@@ -182,6 +184,18 @@ class NotReady(ServiceError):
     mirrors = "not_ready"
 
 
+class QueueFull(ServiceError):
+    """More is asked of the service than it can answer soon; try again after ``retry_after_seconds``."""
+
+    mirrors = "queue_full"
+
+
+class OutOfMemory(ServiceError):
+    """The device has no room for a block of the computation, not even for half of one."""
+
+    mirrors = "out_of_memory"
+
+
 class Draining(ServiceError):
     """The service is about to end; another, or the next, can answer."""
 
@@ -229,6 +243,8 @@ CLASSES: Mapping[str, type[JJTError]] = {
         NotApplicable,
         AnswerTooLarge,
         NotReady,
+        QueueFull,
+        OutOfMemory,
         Draining,
         TooManyConnections,
         DeadlinePassed,
