@@ -49,6 +49,10 @@ class Part:
         """Claim that there is none of something."""
         self.claims.append(Claim(f"no {what}", str(found)[:300] if found else "none", not found))
 
+    def number(self, what: str) -> float:
+        """A figure that is a number."""
+        return float(str(self.figures[what]))
+
     @property
     def broken(self) -> list[str]:
         """The claims that do not hold, in words."""

@@ -36,8 +36,8 @@ def unharmed(part: Part) -> None:
 def test_ten_times_the_capacity_is_refused_with_retry_after_and_the_rest_answered(target: Target) -> None:
     part = asyncio.run(overload.overload(target, overload.Length(1.0, 4.0), clients=1))
     unharmed(part)
-    assert part.figures["right answers, of the peak before and after"] > 0.4
-    assert part.figures["loaded p50 [s]"] < 2.0
+    assert part.number("right answers, of the peak before and after") > 0.4
+    assert part.number("loaded p50 [s]") < 2.0
     came = part.figures["what came"]
     assert isinstance(came, dict)
     assert came["429"] > came[RIGHT] > 0
@@ -46,20 +46,20 @@ def test_ten_times_the_capacity_is_refused_with_retry_after_and_the_rest_answere
 def test_a_storm_of_retries_leaves_most_of_the_capacity_and_no_memory(target: Target) -> None:
     part = asyncio.run(storm.storm(target, storm.Length(4.0, 1.0, 2.0)))
     unharmed(part)
-    assert part.figures["right answers in time, of the peak before and after"] > 0.4
+    assert part.number("right answers in time, of the peak before and after") > 0.4
 
 
 def test_one_request_beside_a_hundred_does_not_wait_for_them(patient: Target) -> None:
     part = asyncio.run(fairness.requests(patient, fairness.SHORT))
     unharmed(part)
-    first_come_first_served = fairness.REQUESTS * float(str(part.figures["alone p50 [s]"]))
-    assert part.figures["p95 beside, to 2 × alone + two blocks"] < first_come_first_served / 4
+    first_come_first_served = fairness.REQUESTS * part.number("alone p50 [s]")
+    assert part.number("p95 beside, to 2 × alone + two blocks") < first_come_first_served / 4
 
 
 def test_small_requests_pass_a_large_kernel_between_its_blocks(patient: Target) -> None:
     part = asyncio.run(fairness.kernels(patient, fairness.SHORT))
     unharmed(part)
-    assert part.figures["p99 beside, to 5 × alone + two blocks"] < 1.5
+    assert part.number("p99 beside, to 5 × alone + two blocks") < 1.5
 
 
 def test_what_clients_leave_is_computed_no_further_and_harms_nobody(patient: Target) -> None:
@@ -67,7 +67,7 @@ def test_what_clients_leave_is_computed_no_further_and_harms_nobody(patient: Tar
     unharmed(part)
     timed = "places free after"
     assert not [line for line in part.broken if timed not in line]
-    assert part.figures[timed] < 0.5
+    assert part.number(timed) < 0.5
 
 
 def test_answers_never_cross_where_requests_are_computed_together(patient: Target) -> None:
