@@ -15,7 +15,7 @@ REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
 LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test test-all test-packages check bench bench-planner peers soak fuzz demo image lock clean
+.PHONY: help serve install dev test test-all test-packages check bench bench-planner bench-load peers soak fuzz demo image lock clean
 
 help:
 	@echo 'make serve     start the service on port 8000'
@@ -25,6 +25,7 @@ help:
 	@echo 'make check     lint, types, import contracts, docs'
 	@echo 'make bench     the benchmarks        make image     the container image'
 	@echo 'make bench-planner  how right auto is, before it has seen anything run'
+	@echo 'make bench-load  ten times what the service can do, greedy clients, clients that leave; ten minutes'
 	@echo 'make peers     ours against what people use, in environments that it makes (.bench)'
 	@echo 'make soak      twenty minutes of mixed traffic: does anything grow?   MINUTES=2'
 	@echo 'make fuzz      100,000 mutated bodies in all formats; what goes wrong is kept   COUNT=5000'
@@ -72,6 +73,9 @@ bench: dev
 
 bench-planner: dev
 	$(BIN)/python -m benchmarks.planner
+
+bench-load: dev
+	$(BIN)/python -m benchmarks.load
 
 peers: dev
 	$(BIN)/python -m benchmarks.peers

@@ -119,6 +119,8 @@ class Engine:
         check_name(algorithm)
         check_size(problem, self.max_answer_bytes)
         plan = self._plan(*self._key(problem, algorithm))
+        if plan.chosen is None and self._grow(plan.function):
+            plan = self._plan(*self._key(problem, algorithm))
         if plan.chosen is None:
             raise refusal(plan, algorithm)
         return plan
@@ -190,6 +192,14 @@ class Engine:
                 1, min(plan.bytes, self._rooms.get(plan.function, plan.bytes)) // 2
             )
             self._drop_plans(plan.function)
+
+    def _grow(self, function: Function) -> bool:
+        """Forget what was learned of a function's room, if anything was: not even one block fits into it."""
+        with self._lock:
+            if self._rooms.pop(function, None) is None:
+                return False
+            self._drop_plans(function)
+            return True
 
     def verification(self, problem: Problem, matrix: np.ndarray, n: int) -> Verification:
         """Compile what recomputing n entries of an answer needs; its steps run on the device."""
