@@ -91,7 +91,7 @@ class Admission:
         devices: int = 1,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._queue_seconds = queue_seconds
+        self.queue_seconds = queue_seconds
         self._queue_bytes = queue_bytes
         self._devices = devices
         self._rate = DrainRate(clock)
@@ -133,12 +133,12 @@ class Admission:
         if ticket.seconds:
             self.move(ticket, 0.0, 0)
         wait = self.wait(ticket.client, seconds)
-        if wait >= self._queue_seconds:
+        if wait >= self.queue_seconds:
             raise QueueFull(
-                f"{wait:.2g} s of work are before this request, and {self._queue_seconds:g} are allowed; "
+                f"{wait:.2g} s of work are before this request, and {self.queue_seconds:g} are allowed; "
                 "try again after Retry-After, or ask for less at a time",
                 wait_seconds=round(wait, 3),
-                retry_after_seconds=_whole(wait - self._queue_seconds),
+                retry_after_seconds=_whole(wait - self.queue_seconds),
             )
         needed = wait + seconds / self._rate.value if left < math.inf else 0.0
         if needed > left:
@@ -147,6 +147,16 @@ class Admission:
                 "left until the deadline; allow more with deadline_seconds, or ask for less",
                 predicted_seconds=round(needed, 3),
             )
+
+    def late(self, ticket: Ticket) -> QueueFull:
+        """The refusal of a request that was let in, and has waited for as long as is allowed."""
+        wait = self.wait(ticket.client, ticket.seconds)
+        return QueueFull(
+            f"it has waited for longer than {self.queue_seconds:g} s, and others still go before it; "
+            "try again after Retry-After, or ask for less at a time",
+            wait_seconds=round(wait, 3),
+            retry_after_seconds=_whole(wait - self.queue_seconds),
+        )
 
     def check_bytes(self, ticket: Ticket, nbytes: int) -> None:
         """Refuse what there is no room for beside the others; alone, everything has room."""

@@ -134,6 +134,13 @@ class Computation:
             self._over = True
         self._device.lane.remove(self)
 
+    def refuse(self, error: Exception) -> bool:
+        """End for a reason, unless it has begun; whether that was so. From any thread."""
+        refused = not self.began and self._device.lane.remove(self)
+        if refused:
+            self._end(error)
+        return refused
+
     def begin(self) -> Landing | None:
         """Dispatch a block, or one of each of some computations like this one."""
         if self._over:

@@ -7,7 +7,7 @@ computation is to begin no other block of it. Knows no HTTP; whatever the engine
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import ceil
 from time import perf_counter
 from typing import Any, TypeVar
@@ -94,7 +94,7 @@ class Scheduler:
 
         Raises:
             NotApplicable, AnswerTooLarge: by the planner.
-            QueueFull: where others have too much before it.
+            QueueFull: where others have too much before it, or it has not begun after as long as it may wait.
             DeadlinePassed: where it would not be done by the deadline, or is not: the blocks that are in
                 flight then run on, no other follows.
             OutOfMemory: where the device had no room, even for blocks of half the size.
@@ -129,7 +129,9 @@ class Scheduler:
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = _answer(plan, problem, times, ())
-        work = device.at_work(computation, plan.seconds)
+        work = ExitStack()
+        work.enter_context(device.at_work(computation, plan.seconds))
+        work.enter_context(self._patience(computation, ticket))
         return Stream(answer, reading, computation, ticket, work, deadline)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
@@ -173,7 +175,7 @@ class Scheduler:
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            with device.at_work(computation, plan.seconds):
+            with device.at_work(computation, plan.seconds), self._patience(computation, ticket):
                 matrix = await sink.matrix()
         except OutOfMemory as error:
             if not self._again(device, plan, ticket):
@@ -209,6 +211,22 @@ class Scheduler:
         except JJTError as error:
             self._metrics.refused.labels(error.code).inc()
             raise
+
+    @contextmanager
+    def _patience(self, computation: Computation, ticket: Ticket) -> Iterator[None]:
+        """Refuse what has not begun after as long as it may wait, and a block: others went before it."""
+
+        def refuse() -> None:
+            error = self._admission.late(ticket)
+            if computation.refuse(error):
+                self._metrics.refused.labels(error.code).inc()
+
+        seconds = self._admission.queue_seconds + self._devices[0].engine.block_seconds
+        timer = asyncio.get_running_loop().call_later(seconds, refuse)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _again(self, device: Device, plan: Plan, ticket: Ticket) -> bool:
         """Learn from a device that had no room; whether to try again, which is done once."""

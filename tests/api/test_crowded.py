@@ -104,7 +104,8 @@ async def test_where_one_runs_and_one_waits_the_rest_are_refused_at_once(registr
     # One alone may hold more than is allowed; two hold their bodies and two matrices each.
     nbytes = len(httpx.Request("POST", "http://x", json=PAIR).content) + 2 * np.array(RIGHT, "f").nbytes
     room = {
-        "seconds": {"queue_seconds": 1.5 * seconds},
+        # Blocks may be long: a request that was let in waits for one beyond what is allowed.
+        "seconds": {"queue_seconds": 1.5 * seconds, "block_seconds": 30},
         "bytes": {"queue_bytes": int(2.5 * nbytes)},
     }
     async with opened(settings_for(registry, **room[bound])) as (app, client):

@@ -12,7 +12,7 @@ import pytest
 
 from app import ArraySpec, Function
 from app.engine import Engine, Order, Plan, Problem
-from app.errors import ComputeFailed, DeadlinePassed, NotApplicable, SpecMismatch
+from app.errors import ComputeFailed, DeadlinePassed, NotApplicable, QueueFull, SpecMismatch
 from app.metrics import Metrics
 from app.scheduler import Admission, Scheduler
 from app.specs import Answer, Block
@@ -27,7 +27,9 @@ class Row:
     def __init__(self, engine: "Pulled", matrix: np.ndarray, row: int) -> None:
         self._engine, self._matrix, self._row = engine, matrix, row
 
-    def land(self, idle: float, observe: object) -> tuple[list[list[Block]], float]:
+    def land(
+        self, idle: float, observe: object, resumed: float | None = None
+    ) -> tuple[list[list[Block]], float]:
         time.sleep(self._engine.seconds)
         self._engine.landed += 1
         n2 = self._matrix.shape[2]
@@ -280,3 +282,30 @@ def test_a_pause_is_waited_for_while_somebody_waits_for_an_answer(engine, schedu
     assert impatient >= 0.02
     assert patient >= N1 * engine.seconds + 0.1
     assert at_once < 0.1
+
+
+def test_what_has_not_begun_after_as_long_as_it_may_wait_is_refused(engine: Pulled) -> None:
+    metrics = Metrics()
+    scheduler = made(engine, metrics, seconds=0.3)
+    asyncio.run(answer(scheduler, problem(engine)))
+    engine.pulls.clear()
+
+    async def wait() -> float:
+        held, loop = threading.Event(), asyncio.get_running_loop()
+        holding = asyncio.ensure_future(scheduler.on_device(held.wait, 30))
+        await asyncio.sleep(0.05)
+        began = loop.time()
+        with pytest.raises(QueueFull) as refused:
+            await answer(scheduler, problem(engine))
+        assert refused.value.fields["retry_after_seconds"] == 1
+        seconds = loop.time() - began
+        held.set()
+        await holding
+        return seconds
+
+    assert asyncio.run(wait()) == pytest.approx(0.3 + engine.block_seconds, abs=0.15)
+    assert engine.pulls == []
+    assert 'jjt_refused_total{code="queue_full"} 1.0' in metrics.text().decode()
+    engine.seconds = 0.1  # what has begun in time may take longer
+    assert asyncio.run(answer(scheduler, problem(engine))).matrix.shape == (N1, 5, N2, 5)
+    assert scheduler.close(10)
