@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from app.engine.structure.windows import Windows
+
 
 @dataclass(frozen=True, eq=False)
 class Factor:
@@ -16,18 +18,26 @@ class Factor:
         a: ``[n, E, S, C]``, ``[n, S]`` rows of a table (-1 for none), or None for ones with S = C = 1.
         g: ``[n, k, E, S, F]``. An n of 1 stands for all examples.
         metric: ``[E, S, S]`` A Aᵀ, where it is the same for all examples and known.
+        windows: how S and C of ``a`` lie in images, where they are patches.
     """
 
     a: Array | None
     g: Array
     metric: Array | None = None
+    windows: Windows | None = None
 
     @classmethod
     def of(
-        cls, a: Array | None, g: Array, a_varies: bool, g_varies: bool, metric: Array | None = None
+        cls,
+        a: Array | None,
+        g: Array,
+        a_varies: bool,
+        g_varies: bool,
+        metric: Array | None = None,
+        windows: Windows | None = None,
     ) -> "Factor":
         """A factor of arrays that have no axis of examples where they do not vary."""
-        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None], metric)
+        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None], metric, windows)
 
     @property
     def n(self) -> int:
@@ -40,12 +50,12 @@ class Factor:
         def part(array: Array) -> Array:
             return array if array.shape[0] == 1 else array[start:stop]
 
-        return Factor(self.a if self.a is None else part(self.a), part(self.g), self.metric)
+        return Factor(self.a if self.a is None else part(self.a), part(self.g), self.metric, self.windows)
 
     def cast(self, dtype: str) -> "Factor":
         """The same in another dtype."""
         a = self.a if self.a is None or self.looks_up else self.a.astype(dtype)
-        return Factor(a, self.g.astype(dtype), self.metric)
+        return Factor(a, self.g.astype(dtype), self.metric, self.windows)
 
     @property
     def looks_up(self) -> bool:

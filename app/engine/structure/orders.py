@@ -5,12 +5,14 @@ $K_{iojq} = \sum_{estcf} A_1[iesc]\,G_1[ioesf]\,A_2[jetc]\,G_2[jqetf]$
     gradients   form both gradients, then one product         n k S C F + n² k² C F
     grams       A₁ A₂ᵀ times G₁ G₂ᵀ, entry by entry           n² S² C + n² k² S² F
     inside      A₁ A₂ᵀ, push G₂ through it, then meet G₁      n² S² C + n² k S² F + n² k² S F
+    windows     the same, with A₁ A₂ᵀ of patches by pixels    n² S² C / window + n² k S² F + n² k² S F
 
 Flops alone choose wrongly: what an order writes and reads again counts as well.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ from jax import Array, lax
 
 from app.engine.products import contract
 from app.engine.structure.factors import Factor, gradients
+from app.engine.structure.windows import Windows
 
 # What one byte moved costs, in flops: fitted to orders timed on a CPU, and near a GPU's ratio of rates.
 _FLOPS_OF_BYTE = 24
@@ -48,7 +51,7 @@ class Arithmetic:
 
 
 class _Part(NamedTuple):
-    """A factor of one group of E: a ``[n, S, C]`` or ``[n, S]`` rows of a table, g ``[n, k, S, F]``."""
+    """One group of E: g ``[n, k, S, F]``; a ``[n, S, C]``, ``[n, S]`` rows of a table, or pixels."""
 
     a: Array
     g: Array
@@ -64,7 +67,10 @@ def order(one: Factor, other: Factor) -> str:
     if one.a is None:
         return "gradients"
     sizes = _Sizes.of(one, other)
-    costs = {name: cost(sizes) for name, cost in _COSTS.items() if not (one.looks_up and name == "gradients")}
+    possible = _COSTS.keys() - ({"gradients"} if one.looks_up else set())
+    if one.windows is None or one.windows != other.windows or sizes.shared:
+        possible -= {"windows"}
+    costs = {name: cost(sizes) for name, cost in _COSTS.items() if name in possible}
     return min(costs, key=lambda name: costs[name])
 
 
@@ -80,6 +86,7 @@ class _Sizes:
     f: int
     shared: bool  # A is the same for all examples
     known: bool  # and so is A Aᵀ
+    windows: Windows | None
 
     @classmethod
     def of(cls, one: Factor, other: Factor) -> "_Sizes":
@@ -87,9 +94,8 @@ class _Sizes:
         n2, k2 = other.g.shape[:2]
         assert one.a is not None
         c = 1 if one.looks_up else one.a.shape[-1]
-        return cls(
-            max(n1, one.n), max(n2, other.n), k1, k2, e, s, c, f, one.a.shape[0] == 1, one.metric is not None
-        )
+        n1, n2, shared = max(n1, one.n), max(n2, other.n), one.a.shape[0] == 1
+        return cls(n1, n2, k1, k2, e, s, c, f, shared, one.metric is not None, one.windows)
 
 
 def _cost_gradients(z: _Sizes) -> float:
@@ -113,10 +119,23 @@ def _cost_grams(z: _Sizes) -> float:
 
 
 def _cost_inside(z: _Sizes) -> float:
+    return _operands(z) + _cost_pushing(z)
+
+
+def _cost_windows(z: _Sizes) -> float:
+    assert z.windows is not None
+    images = z.n1 * z.n2 * z.e * (z.s // z.windows.positions) ** 2
+    pixels, *sums = z.windows.entries()
+    channels = z.c // prod(z.windows.size)
+    flops = 2.0 * images * pixels * channels
+    return flops + _FLOPS_OF_BYTE * 8.0 * images * (pixels + sum(sums)) + _cost_pushing(z)
+
+
+def _cost_pushing(z: _Sizes) -> float:
     pairs = z.n2 if z.shared else z.n1 * z.n2
     pushed = float(pairs * z.k2) * z.e * z.s * z.f
     met = float(z.n1 * z.k1 * z.n2 * z.k2) * z.e * z.s * z.f
-    return _operands(z) + 2.0 * pushed * z.s + _FLOPS_OF_BYTE * 8.0 * pushed + 2.0 * met
+    return 2.0 * pushed * z.s + _FLOPS_OF_BYTE * 8.0 * pushed + 2.0 * met
 
 
 def _by_gradients(one: Factor, other: Factor, how: Arithmetic) -> Array:
@@ -155,7 +174,11 @@ def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
     return how.dot(_rows_by_e(one.a), _rows_by_e(other.a), (2, 2), (0,)).reshape(e, n1, s, n2, s)
 
 
-def _by_pushing(one: Factor, other: Factor, how: Arithmetic) -> Array:
+def _by_windows(one: Factor, other: Factor, how: Arithmetic) -> Array:
+    return _by_pushing(one, other, how, one.windows)
+
+
+def _by_pushing(one: Factor, other: Factor, how: Arithmetic, windows: Windows | None = None) -> Array:
     assert one.a is not None
     assert other.a is not None
     if one.a.shape[0] == other.a.shape[0] == 1:
@@ -163,54 +186,59 @@ def _by_pushing(one: Factor, other: Factor, how: Arithmetic) -> Array:
         metric = _operands_met(one, other, how)[:, 0, :, 0]
         pushed = jnp.einsum("est,jqetf->jqesf", metric, other.g, precision=how.precision)
         return contract([one.g], [pushed], how.dtype, how.precision)
-    left, right = _parts(one), _parts(other)
+    left, right = _parts(one, windows), _parts(other, windows)
     if left.g.shape[0] == 1:
-        return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how)
+        return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how, windows)
     nothing = jnp.zeros((*left.g.shape[1:3], *right.g.shape[1:3]), how.dtype)
 
     def add(total: Array, pair: tuple[_Part, _Part]) -> tuple[Array, None]:
-        return total + _pushed(*pair, how), None
+        return total + _pushed(*pair, how, windows), None
 
     return lax.scan(add, nothing, (left, right))[0]
 
 
-def _parts(factor: Factor) -> _Part:
-    """The factor by groups of E, examples written out."""
+def _parts(factor: Factor, windows: Windows | None) -> _Part:
+    """The factor by groups of E, examples written out; pixels instead of patches where windows are given."""
     whole = factor.spread(factor.n)
     assert whole.a is not None
     a = whole.a[None] if whole.looks_up else jnp.moveaxis(whole.a, 1, 0)
-    return _Part(a, jnp.moveaxis(whole.g, 2, 0))
+    return _Part(a if windows is None else windows.pixels(a), jnp.moveaxis(whole.g, 2, 0))
 
 
-def _pushed(one: _Part, other: _Part, how: Arithmetic) -> Array:
+def _pushed(one: _Part, other: _Part, how: Arithmetic, windows: Windows | None) -> Array:
     """One group: the loop over examples of x1 keeps what was pushed in the cache, and transposes nothing."""
     n2, k2, s, f = other.g.shape
     right = other.g.transpose(0, 2, 3, 1).reshape(n2, s * f, k2)
 
     def row(part: _Part) -> Array:
         k1 = part.g.shape[0]
-        met = _met(other.a, part.a, how)  # [n2 S, S]
+        met = _met(other.a, part.a, how, windows)  # [n2 S, S]
         pushed = how.dot(met, part.g.transpose(1, 2, 0).reshape(s, f * k1), (1, 0))
         return how.dot(pushed.reshape(n2, s * f, k1), right, (1, 1), (0,))  # [n2, k1, k2]
 
     return lax.map(row, one).transpose(0, 2, 1, 3)
 
 
-def _met(many: Array, one: Array, how: Arithmetic) -> Array:
-    """``[n, S, C]`` and ``[S, C]``, or rows of a table -> ``[n S, S]``."""
+def _met(many: Array, one: Array, how: Arithmetic, windows: Windows | None) -> Array:
+    """``[n, S, C]`` and ``[S, C]``, rows of a table, or pixels of images -> ``[n S, S]``."""
     if one.ndim == 1:
         rows = many.reshape(-1, 1)
         return ((rows == one) & (rows >= 0)).astype(how.dtype)
-    return how.dot(many.reshape(-1, many.shape[-1]), one, (1, 1))
+    product = how.dot(many.reshape(-1, many.shape[-1]), one.reshape(-1, one.shape[-1]), (1, 1))
+    if windows is None:
+        return product
+    return windows.summed(product.reshape(-1, *windows.space, one.shape[0], *windows.space))
 
 
 ORDERS: Mapping[str, Callable[[Factor, Factor, Arithmetic], Array]] = {
     "gradients": _by_gradients,
     "grams": _by_grams,
     "inside": _by_pushing,
+    "windows": _by_windows,
 }
 _COSTS: Mapping[str, Callable[[_Sizes], float]] = {
     "gradients": _cost_gradients,
     "grams": _cost_grams,
     "inside": _cost_inside,
+    "windows": _cost_windows,
 }

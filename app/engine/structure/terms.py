@@ -93,6 +93,7 @@ def factors(
             made.operand_varies[number],
             made.cotangent_varies[number],
             metric,
+            made.uses[number].windows,
         )
         for number in term.uses
     ]
@@ -148,7 +149,12 @@ def _joined(own: Sequence[Factor]) -> Factor:
         return Factor(None, jnp.asarray(sum(factor.g for factor in spread)))
     operands = [factor.a for factor in spread if factor.a is not None]
     axis = 1 if operands[0].ndim == 2 else 2
-    return Factor(jnp.concatenate(operands, axis), jnp.concatenate([factor.g for factor in spread], 3))
+    windows = {factor.windows for factor in own}
+    return Factor(
+        jnp.concatenate(operands, axis),
+        jnp.concatenate([factor.g for factor in spread], 3),
+        windows=windows.pop() if len(windows) == 1 else None,
+    )
 
 
 def _placed(use: Use, gradient: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from app.engine.structure.values import LinearView
+from app.engine.structure.windows import Windows
 
 Arrange = Callable[[Array], Array]
 
@@ -26,6 +27,7 @@ class Use:
         a: ``[E, S, C]`` the other operand; ``[S]`` integers for a look-up; None for ones, with S = C = 1.
         arrange: the tap's cotangent -> ``[E, S, F]``.
         tap: number of the tap.
+        windows: how the rows of ``a`` lie in images, where they are patches of windows side by side.
         reason: why the leaf's gradient is explicit here; empty where it is factored.
     """
 
@@ -35,6 +37,7 @@ class Use:
     a: Array | None
     arrange: Arrange
     tap: int = -1
+    windows: Windows | None = None
     reason: str = ""
 
     @property

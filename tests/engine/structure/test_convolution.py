@@ -37,6 +37,7 @@ def test_a_kernel_has_patches_and_the_cotangent_as_factors(name: str, layout: tu
     (use,) = check(apply, kernel, numbers(*(sizes[axis] for axis in layout[0])))
     assert use.index.shape == (groups, 4 // groups * 6, 8 // groups)
     assert not use.reason
+    assert (use.windows is None) == (name in ("strided", "dilated", "transposed"))
 
 
 def test_a_leaf_that_is_convolved_falls_back():

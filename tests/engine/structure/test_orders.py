@@ -6,9 +6,11 @@ import pytest
 
 from app.engine.structure.factors import Factor
 from app.engine.structure.orders import ORDERS, Arithmetic, order, product
+from app.engine.structure.windows import Windows
 from tests.engine.structure.gradients import numbers
 
 HOW = Arithmetic("float32", "highest")
+WITHOUT_PIXELS = [name for name in ORDERS if name != "windows"]
 SHAPES = [(1, 1, 5, 3), (1, 7, 5, 3), (2, 7, 5, 3), (5, 7, 1, 1), (2, 1, 5, 3)]
 
 
@@ -29,7 +31,7 @@ def dense(one: Factor, other: Factor) -> np.ndarray:
     return np.einsum("ioecf,jqecf->iojq", *sides)
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", WITHOUT_PIXELS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_order_gives_the_product(name: str, shape: tuple[int, int, int, int], shared: bool):
@@ -70,7 +72,35 @@ def test_the_order_is_the_one_that_was_the_fastest_when_timed(sizes: tuple[int, 
     assert order(one, one) == name
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize(
+    ("n", "side", "channels", "features", "name"),
+    [
+        (8, 8, 256, 256, "windows"),
+        (8, 8, 64, 64, "windows"),
+        (8, 16, 32, 32, "gradients"),
+        (1, 8, 3, 64, "gradients"),
+    ],
+)
+def test_pixels_are_multiplied_where_that_was_the_fastest(
+    n: int, side: int, channels: int, features: int, name: str
+):
+    windows = Windows.of([side] * 2, [3] * 2, [(1, 1)] * 2)
+    a, g = ((n, 1, side**2, 9 * channels), (n, 10, 1, side**2, features))
+    one = Factor(jnp.broadcast_to(0.0, a), jnp.broadcast_to(0.0, g), windows=windows)
+    assert order(one, one) == name
+
+
+def test_patches_are_multiplied_where_windows_differ_or_all_examples_share_them():
+    windows = Windows.of([8] * 2, [3] * 2, [(1, 1)] * 2)
+    a, g = jnp.broadcast_to(0.0, (8, 1, 64, 2304)), jnp.broadcast_to(0.0, (8, 10, 1, 64, 256))
+    one, other = Factor(a, g, windows=windows), Factor(a, g)
+    assert order(one, one) == "windows"
+    assert order(one, other) == order(other, one) == "inside"
+    shared = Factor(a[:1], g, windows=windows)
+    assert order(shared, shared) != "windows"
+
+
+@pytest.mark.parametrize("name", WITHOUT_PIXELS)
 @pytest.mark.parametrize("one_stands", ["a", "g", "both", "neither"])
 def test_every_order_takes_operands_or_cotangents_that_stand_for_all_examples(name: str, one_stands: str):
     def made(n: int, k: int) -> Factor:
@@ -84,7 +114,7 @@ def test_every_order_takes_operands_or_cotangents_that_stand_for_all_examples(na
     np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", WITHOUT_PIXELS)
 def test_factors_of_float16_are_multiplied_in_the_dtype_of_the_matrix(name: str):
     def halved(each: Factor) -> Factor:
         assert each.a is not None

@@ -4,7 +4,9 @@ Feature groups are E, output pixels S, a patch C, the output features of a group
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from jax import Array, lax
 
 from app.engine.structure.uses import Axes, Use, factored
 from app.engine.structure.values import LinearView
+from app.engine.structure.windows import Windows
 
 
 def convolution(
@@ -43,7 +46,17 @@ def convolution(
         g = cotangent.transpose(numbers.out_spec).reshape(count, groups, features // groups, *out)
         return g.transpose(1, 0, *range(3, 3 + d), 2)
 
-    return factored(view, index, Axes(1, 1 + d, 1 + d, 1), a, arrange)
+    use = factored(view, index, Axes(1, 1 + d, 1 + d, 1), a, arrange)
+    whole = (groups, count * prod(out), channels // groups * prod(window))
+    if use is None or use.a is None or use.a.shape != whole or not _side_by_side(window, params):
+        return use
+    return replace(use, windows=Windows.of(image.shape[2:], window, params["padding"]))
+
+
+def _side_by_side(window: Sequence[int], params: Mapping[str, Any]) -> bool:
+    """Whether windows are next to each other, without gaps in them, and share pixels."""
+    steps = (*params["window_strides"], *params["lhs_dilation"], *params["rhs_dilation"])
+    return prod(window) > 1 and all(step == 1 for step in steps)
 
 
 def _patches(image: Array, window: Sequence[int], params: Mapping[str, Any]) -> Array:
