@@ -53,9 +53,7 @@ class Worker:
     def __init__(self, peer: Peer) -> None:
         python = environment(peer.environment)
         PLACE.mkdir(exist_ok=True)
-        flags = (
-            {"XLA_FLAGS"} if peer.environment else set()
-        )  # unknown to an older JAX
+        flags = {"XLA_FLAGS"} if peer.environment else set()  # unknown to an older JAX
         with (PLACE / f"{peer.module}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"benchmarks.peers.foreign.{peer.module}"],
