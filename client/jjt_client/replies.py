@@ -118,11 +118,15 @@ class Limits(TypedDict):
     memory_bytes: int
     block_seconds: float
     deadline_seconds: float
+    queue_seconds: float
+    queue_bytes: int
+    connections: int
     reads: list[str]
     writes: list[str]
     algorithms: list[str]
     precisions: list[str]
     device: str
+    devices: int
     jax: str
     version: str
 
