@@ -20,7 +20,7 @@ from app.engine.examples import random_examples
 from app.engine.planner import Planner
 from app.engine.signature import Signature, floating
 from app.engine.variables import Selection, render
-from app.engine.view import Arrays, View
+from app.engine.view import Arrays, View, view_of
 from app.engine.worlds import world
 
 _EXAMPLES = 3
@@ -209,7 +209,7 @@ def _inner(left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> tuple[flo
 
 def _algorithms(signature: Signature, planner: Planner) -> dict[str, str]:
     function = signature.function
-    view = View(signature, signature.selection(function.wrt), signature.dtype(function.wrt))
+    view = view_of(function, function.wrt)
     return {each.name: planner.applies(each, view) or "applies" for each in ALGORITHMS}
 
 

@@ -60,8 +60,9 @@ class Device:
             self._coming -= 1
 
     @contextmanager
-    def at_work(self, computation: "Computation", seconds: float) -> Iterator[None]:
+    def at_work(self, computation: "Computation") -> Iterator[None]:
         """Run a computation as long as this lasts."""
+        seconds = computation.plan.seconds
         self.outstanding += seconds
         computation.start()
         try:

@@ -70,7 +70,7 @@ class FairQueue(Generic[T]):
                 continue
             self._clock = max(self._clock, at)
             turn = next(iter(client.turns))
-            self._take(turn)
+            self.take(turn)
             if client.turns:
                 self._list(client)
             elif not self._places:
@@ -82,16 +82,24 @@ class FairQueue(Generic[T]):
         """The first turns of a kind, over all clients, in the order in which they came; they stay."""
         return list(islice(self._kinds.get(kind, ()), most))
 
-    def take(self, turn: T) -> None:
-        """Take a turn out before it is next, and charge it to its client."""
-        self._take(turn)
+    def take(self, turn: T) -> float:
+        """Take a turn out, next or not, and charge it to its client; the seconds that it is predicted."""
+        client, kind = self._places.pop(turn)
+        seconds = client.turns.pop(turn)
+        client.clock += seconds
+        if kind is not None:
+            alike = self._kinds[kind]
+            del alike[turn]
+            if not alike:
+                del self._kinds[kind]
+        return seconds
 
     def remove(self, turn: T) -> bool:
         """Take a turn out that nobody wants any more; whether it was there."""
         if turn not in self._places:
             return False
         client, _ = self._places[turn]
-        client.clock -= self._take(turn)
+        client.clock -= self.take(turn)
         return True
 
     def charge(self, client: str, seconds: float) -> None:
@@ -112,14 +120,3 @@ class FairQueue(Generic[T]):
         if not client.listed:
             client.listed = True
             heappush(self._heap, (client.clock, next(self._numbers), client))
-
-    def _take(self, turn: T) -> float:
-        client, kind = self._places.pop(turn)
-        seconds = client.turns.pop(turn)
-        client.clock += seconds
-        if kind is not None:
-            alike = self._kinds[kind]
-            del alike[turn]
-            if not alike:
-                del self._kinds[kind]
-        return seconds

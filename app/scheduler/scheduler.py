@@ -7,7 +7,7 @@ computation is to begin no other block of it. Knows no HTTP; whatever the engine
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from math import ceil
 from time import perf_counter
 from typing import Any, TypeVar
@@ -67,11 +67,8 @@ class Scheduler:
         Raises:
             QueueFull: with the seconds after which to try again.
         """
-        try:
+        with self._refusals_counted():
             ticket = self._admission.enter(client, nbytes)
-        except JJTError as error:
-            self._metrics.refused.labels(error.code).inc()
-            raise
         done = False
         try:
             yield ticket
@@ -123,15 +120,11 @@ class Scheduler:
         with failures_named():
             async with until(deadline):
                 times = Times()
-                device = min(self._devices, key=Device.busy)
-                plan = await self._prepared(device, problem, algorithm, ticket, times)
-                self._price(ticket, plan, deadline)
+                device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = _answer(plan, problem, times, ())
-        work = ExitStack()
-        work.enter_context(device.at_work(computation, plan.seconds))
-        work.enter_context(self._patience(computation, ticket))
+        work = self._at_work(device, computation, ticket)
         return Stream(answer, reading, computation, ticket, work, deadline)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
@@ -169,13 +162,11 @@ class Scheduler:
 
     async def _answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         times, entered = Times(), perf_counter()
-        device = min(self._devices, key=Device.busy)
-        plan = await self._prepared(device, problem, algorithm, ticket, times)
-        self._price(ticket, plan, deadline)
+        device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            with device.at_work(computation, plan.seconds), self._patience(computation, ticket):
+            with self._at_work(device, computation, ticket):
                 matrix = await sink.matrix()
         except OutOfMemory as error:
             if not self._again(device, plan, ticket):
@@ -189,9 +180,11 @@ class Scheduler:
         blocks = (Block((0, n1), (0, n2), matrix),)
         return _answer(plan, problem, times, blocks, computation.batch)
 
-    async def _prepared(
-        self, device: Device, problem: Problem, algorithm: str, ticket: Ticket, times: Times
-    ) -> Plan:
+    async def _placed(
+        self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
+    ) -> tuple[Device, Plan]:
+        """Where a problem is computed, and how: compiled, and let in at its price."""
+        device = min(self._devices, key=Device.busy)
         plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
         if plan is None:
             began = perf_counter()
@@ -203,28 +196,35 @@ class Scheduler:
             self._metrics.compile_wait_seconds.observe(perf_counter() - began)
             if seconds:
                 self._metrics.compiles.inc()
-        return plan
-
-    def _price(self, ticket: Ticket, plan: Plan, deadline: float) -> None:
-        try:
+        with self._refusals_counted():
             ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
+        return device, plan
+
+    @contextmanager
+    def _refusals_counted(self) -> Iterator[None]:
+        try:
+            yield
         except JJTError as error:
             self._metrics.refused.labels(error.code).inc()
             raise
 
     @contextmanager
-    def _patience(self, computation: Computation, ticket: Ticket) -> Iterator[None]:
-        """Refuse what has not begun after as long as it may wait, and a block: others went before it."""
+    def _at_work(self, device: Device, computation: Computation, ticket: Ticket) -> Iterator[None]:
+        """Run a computation as long as this lasts.
+
+        What has not begun after as long as it may wait, and a block, is refused: others went before it.
+        """
 
         def refuse() -> None:
             error = self._admission.late(ticket)
             if computation.refuse(error):
                 self._metrics.refused.labels(error.code).inc()
 
-        seconds = self._admission.queue_seconds + self._devices[0].engine.block_seconds
+        seconds = self._admission.queue_seconds + device.engine.block_seconds
         timer = asyncio.get_running_loop().call_later(seconds, refuse)
         try:
-            yield
+            with device.at_work(computation):
+                yield
         finally:
             timer.cancel()
 

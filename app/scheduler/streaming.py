@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 from app.scheduler.admission import Ticket
 from app.scheduler.computation import Computation
@@ -33,7 +33,7 @@ class Stream:
         reading: Reading,
         computation: Computation,
         ticket: Ticket,
-        work: ExitStack,
+        work: AbstractContextManager[None],
         deadline: float,
     ) -> None:
         self.answer = answer
@@ -41,7 +41,8 @@ class Stream:
         self._computation = computation
         self._ticket = ticket
         self._deadline = deadline
-        self._open = work
+        self._open = ExitStack()
+        self._open.enter_context(work)
 
     async def blocks(self) -> AsyncGenerator[Block, None]:
         """The blocks.
