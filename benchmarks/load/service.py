@@ -2,11 +2,6 @@
 
 import asyncio
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,10 +10,9 @@ from typing import NamedTuple
 from urllib.request import urlopen
 
 from benchmarks.load.questions import FUNCTIONS, OUTPUTS
+from benchmarks.serving import START_SECONDS, Process
 from benchmarks.soak.watching import value_of
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS, END_SECONDS = 240.0, 60.0
 MIB = 1 << 20
 AT_REST = ("jjt_queue_requests", "jjt_queue_seconds", "jjt_queue_bytes", "jjt_lane_turns")
 
@@ -99,28 +93,17 @@ async def watching(target: Target, every: float = 0.25) -> AsyncIterator[Watch]:
         task.cancel()
 
 
-class Service:
+class Service(Process):
     """A process that serves the functions beside this file.
 
     Args:
         folder: for its data and its log.
-        settings: any but the registry, the data and the port.
+        settings: any but the data and the port.
     """
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.began = time.monotonic()
-        self._log = folder / "log"
-        options = {"registry": FUNCTIONS, "data": folder / "data", "log": "json", "reload": False} | settings
-        with self._log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", "0"],
-                cwd=ROOT,
-                env=os.environ | {f"JJT_{name.upper()}": str(value) for name, value in options.items()},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-        self.target = Target(self._ready(), self.process.pid)
-        self.start_seconds = time.monotonic() - self.began
+        super().__init__(folder, **({"registry": FUNCTIONS, "reload": False} | settings))
+        self.target = Target(self.port, self.process.pid)
 
     def await_cards(self) -> "Service":
         """Wait until the report cards are made: they keep the device in pauses between requests."""
@@ -130,25 +113,6 @@ class Service:
                 return self
             time.sleep(0.2)
         raise RuntimeError(f"no report cards after {START_SECONDS} seconds")
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-
-    def _ready(self) -> int:
-        while time.monotonic() < self.began + START_SECONDS and self.process.poll() is None:
-            if found := re.search(r"is ready on http://\S+:(\d+)", self._log.read_text(encoding="utf-8")):
-                return int(found[1])
-            time.sleep(0.02)
-        self.process.kill()
-        raise RuntimeError(f"the service is not ready:\n{self._log.read_text(encoding='utf-8')[-2000:]}")
 
 
 @contextmanager

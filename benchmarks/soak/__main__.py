@@ -8,18 +8,15 @@ exceed many times.
 
 import argparse
 import asyncio
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
@@ -28,32 +25,18 @@ import httpx
 from app.catalog import Catalog
 from benchmarks.measure import machine, numpy_product, timed
 from benchmarks.report import table, write
+from benchmarks.serving import ROOT, Process
 from benchmarks.soak import clients, watching
 from benchmarks.soak.clients import Tally
 from benchmarks.soak.questions import Question, Subject, draw, subject
 
-ROOT = Path(__file__).parents[2]
 REGISTRY, SAMPLES = ROOT / "registry", ROOT / "tests" / "e2e" / "functions"
 MOST = {"sqrt_mean": 7, "gum_impedance": 20, "digits_mlp": 5, "two_waves": 70, "f": 20}
 EDITED = "four_sines.py"
 EXECUTABLES = 64
 BODY_BYTES = 4 << 20
 WORKERS = 6
-START_SECONDS, REST_SECONDS, SHORT_SECONDS = 240.0, 30.0, 20.0
-
-
-@dataclass(frozen=True)
-class Service:
-    """A process that serves, with its port and its log."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-    log: Path
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+REST_SECONDS, SHORT_SECONDS = 30.0, 20.0
 
 
 def registry_below(folder: Path) -> Path:
@@ -69,41 +52,16 @@ def registry_below(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path, registry: Path) -> Iterator[Service]:
+def serving(folder: Path, registry: Path) -> Iterator[Process]:
     """The service, from when it is ready to its end; SIGTERM has to end it with 0."""
-    log = folder / "log"
-    settings = {
-        "JJT_REGISTRY": str(registry),
-        "JJT_DATA": str(folder / "data"),
-        "JJT_LOG": "json",
-        "JJT_EXECUTABLES": str(EXECUTABLES),
-        "JJT_MAX_BODY_BYTES": str(BODY_BYTES),
-    }
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", "0"],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+    service = Process(folder, registry=registry, executables=EXECUTABLES, max_body_bytes=BODY_BYTES)
     try:
-        yield Service(process, _port(process, log), log)
-        process.send_signal(signal.SIGTERM)
-        if process.wait(60):
-            raise RuntimeError(f"the service ended with {process.returncode}")
+        yield service
+        if code := service.end():
+            raise RuntimeError(f"the service ended with {code}")
     finally:
-        process.kill()
-        process.wait()
-
-
-def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
-    limit = time.monotonic() + START_SECONDS
-    while time.monotonic() < limit and process.poll() is None:
-        if found := re.search(r"is ready on http://\S+:(\d+)", log.read_text(encoding="utf-8")):
-            return int(found[1])
-        time.sleep(0.1)
-    raise RuntimeError(f"the service did not become ready:\n{log.read_text(encoding='utf-8')[-2000:]}")
+        service.process.kill()
+        service.process.wait()
 
 
 def known(registry: Path) -> list[Subject]:
@@ -114,7 +72,7 @@ def known(registry: Path) -> list[Subject]:
 
 
 async def crowd(
-    service: Service, subjects: list[Subject], seconds: float, registry: Path, body: Path, tally: Tally
+    service: Process, subjects: list[Subject], seconds: float, registry: Path, body: Path, tally: Tally
 ) -> None:
     """All clients together, until the time is over and each has ended its last turn."""
     until = time.monotonic() + seconds
@@ -147,7 +105,7 @@ async def crowd(
 
 
 async def soak(
-    service: Service, subjects: list[Subject], seconds: float, registry: Path, tally: Tally
+    service: Process, subjects: list[Subject], seconds: float, registry: Path, tally: Tally
 ) -> list[watching.Sample]:
     """The crowd, watched every few seconds.
 
@@ -180,7 +138,7 @@ async def soak(
         return [*samples, last]
 
 
-async def last_question(service: Service, subjects: list[Subject], tally: Tally) -> None:
+async def last_question(service: Process, subjects: list[Subject], tally: Tally) -> None:
     """One good question for each function, when all is over."""
     async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
         for each in subjects:
