@@ -75,6 +75,7 @@ class Noted:
 
     kind = None
     alone = False
+    light = False
     client = "somebody"
     seconds = 0.01
 
