@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.api import functions, health, jjt, limits, measures, plan
+from app.api.direct import Direct
 from app.api.doorway import Doorway
 from app.api.failures import answer_failures
 from app.api.house import House
@@ -46,6 +47,7 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
     app.state.house = house
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(Direct, endpoints={"/jjt": jjt.jjt})
     app.add_middleware(Doorway, house=house)
     answer_failures(app)
     describe(app)

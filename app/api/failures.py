@@ -90,9 +90,14 @@ def request_id(request: Request) -> str:
     return request.scope.get("jjt.request_id", "")
 
 
+def of_ours(request: Request, error: errors.JJTError) -> Response:
+    """The answer that an error is."""
+    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields)
+
+
 async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.JJTError)
-    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields)
+    return of_ours(request, error)
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:

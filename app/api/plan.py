@@ -65,7 +65,7 @@ async def _read(request: Request) -> PlanRequest:
     """The body, parsed here: the framework would guess at a missing Content-Type, and answer 422."""
     if reader_for(", ".join(request.headers.getlist("content-type")) or None).media_type != JSON:
         raise errors.UnknownFormat(f"a plan is asked for in {JSON}; send that Content-Type")
-    body = await read_body(request, MAX_PLAN_BYTES)
+    body = await read_body(request.receive, request.headers.get("content-length", ""), MAX_PLAN_BYTES)
     try:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:

@@ -5,7 +5,7 @@ one way only: the connection is broken before the length that the head promised.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing, suppress
 
 import numpy as np
@@ -27,6 +27,7 @@ from app.wire.arrays import raw
 
 PIECE_BYTES = 256 << 10  # handed to the server at a time; a reader has to take as much in ``stall_seconds``
 LAST_SECONDS = 1.0  # for a connection that was cut to be gone
+RawHeaders = Sequence[tuple[bytes, bytes]]
 log = structlog.get_logger()
 
 
@@ -72,12 +73,16 @@ class StreamedAnswer(Response):
         headers: of the response, beside its length.
     """
 
-    def __init__(self, stream: Stream, writer: Codec, house: House, headers: Mapping[str, str]) -> None:
+    def __init__(self, stream: Stream, writer: Codec, house: House, headers: RawHeaders) -> None:
         assert writer.framed is not None
         answer = stream.answer
         self._frame = writer.framed(answer.dtype, answer.shape)
-        length = {"Content-Length": str(self._frame.total_bytes)}
-        super().__init__(None, 200, {**headers, **length}, writer.media_type)
+        super().__init__(b"")
+        self.raw_headers = [
+            (b"content-type", writer.media_type.encode("latin-1")),
+            (b"content-length", b"%d" % self._frame.total_bytes),
+            *headers,
+        ]
         self._answer = answer
         self._metrics = house.metrics
         self._stall_seconds = house.settings.stall_seconds
@@ -88,7 +93,7 @@ class StreamedAnswer(Response):
 
     @classmethod
     async def begun(
-        cls, stream: Stream, writer: Codec, house: House, headers: Mapping[str, str], held: ExitStack
+        cls, stream: Stream, writer: Codec, house: House, headers: RawHeaders, held: ExitStack
     ) -> "StreamedAnswer":
         """Await the first rows: what fails until then can still be answered as an error.
 

@@ -61,9 +61,9 @@ class Computation:
         self._ahead = ahead
         self._most = device.stacks.most(plan)
         least = device.least(plan)
-        self.light = least <= device.light_seconds
+        self.light = least < device.light_seconds
         if self.light:
-            self._most = max(1, min(self._most, int(HERE_SECONDS / least)))
+            self._most = max(1, min(self._most, int(HERE_SECONDS / max(least, 1e-6))))
         self._execution: Execution | None = None
         self._flying = 0
         self._untaken = 0

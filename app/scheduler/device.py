@@ -11,7 +11,7 @@ from app.scheduler.stacks import Stacks
 
 LIGHT_SECONDS = 3e-4  # of a block, with its transfers: another thread is not worth waking for it
 HERE_SECONDS = 2e-3  # of blocks that are computed as one where they are light
-_HEAVY_SECONDS = 0.01  # of a block, once: it is not light again
+_HEAVY = 30.0  # times as long as a light block: what took that once is not light again
 _RISE = 1.1  # of what a block is thought to take, where it takes longer
 _NOTED = 4096
 
@@ -62,7 +62,7 @@ class Device:
             if len(self._least) >= _NOTED:
                 self._least.clear()
             known = math.inf if self.engine.executables.get(tile).calls_host else seconds
-        elif seconds > _HEAVY_SECONDS:
+        elif seconds > _HEAVY * self.light_seconds:
             known = math.inf
         self._least[tile] = min(seconds, _RISE * known) if known < math.inf else known
 

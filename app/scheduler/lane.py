@@ -130,7 +130,7 @@ class Lane:
         finally:
             with self._changed:
                 self._taken = False
-                if self._handed is not None or self._closed:
+                if self._handed is not None or self._closed or (len(self._turns) and not left):
                     self._changed.notify()
         return left and self._handed is None
 
