@@ -5,6 +5,7 @@ Labels are bounded: routes are templates, functions are those of the registry, a
 """
 
 from collections.abc import Collection
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -15,6 +16,28 @@ BYTES = tuple(float(1 << power) for power in range(8, 33, 4))
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
+Child = TypeVar("Child")
+
+
+class Labelled(Generic[Child]):
+    """A metric with labels that every request counts in: its children are found without a lock.
+
+    Args:
+        metric: of the library.
+    """
+
+    def __init__(self, metric: Any) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Child] = {}
+
+    def labels(self, *values: str) -> Child:
+        """The child with these values, of which there are as many as the labels' bounds allow."""
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
+
+
 class Metrics:
     """The metrics of one service, in a registry of their own."""
 
@@ -22,15 +45,19 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        self.requests: Labelled[Counter] = Labelled(
+            Counter(
+                "jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+            )
         )
-        self.request_seconds = Histogram(
-            "jjt_request_seconds",
-            "Seconds from a request's head to the last byte of its answer.",
-            ("route",),
-            buckets=SECONDS,
-            registry=registry,
+        self.request_seconds: Labelled[Histogram] = Labelled(
+            Histogram(
+                "jjt_request_seconds",
+                "Seconds from a request's head to the last byte of its answer.",
+                ("route",),
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
         self.in_flight = Gauge("jjt_requests_in_flight", "Requests being answered now.", registry=registry)
         self.connections = Gauge("jjt_connections", "Connections that are open.", registry=registry)
@@ -40,8 +67,10 @@ class Metrics:
             ("code",),
             registry=registry,
         )
-        self.answers = Counter(
-            "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
+        self.answers: Labelled[Counter] = Labelled(
+            Counter(
+                "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
+            )
         )
         self.verified = Counter(
             "jjt_verified", "Matrices of which entries were recomputed.", ("function",), registry=registry
@@ -52,12 +81,14 @@ class Metrics:
             ("function",),
             registry=registry,
         )
-        self.stage_seconds = Histogram(
-            "jjt_stage_seconds",
-            "Seconds that an answer spent in a stage: decode, queue, compile, compute, verify, encode.",
-            ("stage", "function"),
-            buckets=SECONDS,
-            registry=registry,
+        self.stage_seconds: Labelled[Histogram] = Labelled(
+            Histogram(
+                "jjt_stage_seconds",
+                "Seconds that an answer spent in a stage: decode, queue, compile, compute, verify, encode.",
+                ("stage", "function"),
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
         self.body_bytes = Histogram(
             "jjt_body_bytes", "Bytes of the bodies of POST /jjt.", buckets=BYTES, registry=registry

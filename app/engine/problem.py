@@ -14,7 +14,7 @@ import numpy as np
 from app.engine.casts import cast
 from app.engine.signature import Signature
 from app.engine.variables import Path, Selection, render
-from app.engine.view import View
+from app.engine.view import View, viewed
 from app.errors import SpecMismatch
 from app.function import Function
 
@@ -103,7 +103,7 @@ class Problem:
     @cached_property
     def view(self) -> View:
         """The function seen from the variable."""
-        return View(self.signature, self.selection, self.dtype, self.precision)
+        return viewed(self.signature, self.selection, self.dtype, self.precision)
 
 
 def problem(
@@ -128,7 +128,7 @@ def problem(
     """
     wrt = wrt or signature.function.wrt
     selection = signature.selection(wrt)
-    known = {render(root, *path) for root in ("x1", "x2") for path in _reachable(signature)}
+    known = _known(signature)
     for name in arrays:
         if name not in known:
             raise SpecMismatch(_unknown(name, signature, arrays))
@@ -139,6 +139,16 @@ def problem(
 
 def _given(root: str, arrays: Mapping[str, np.ndarray]) -> bool:
     return any(name == root or name.startswith(f"{root}.") for name in arrays)
+
+
+def _known(signature: Signature) -> frozenset[str]:
+    """Names that arrays can have; remembered, since every request asks."""
+    kept = signature.function.kept
+    if "names" not in kept:
+        kept["names"] = frozenset(
+            render(root, *path) for root in ("x1", "x2") for path in _reachable(signature)
+        )
+    return kept["names"]
 
 
 def _reachable(signature: Signature) -> set[Path]:
