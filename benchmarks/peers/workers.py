@@ -51,7 +51,7 @@ class Worker:
     """One process of a peer."""
 
     def __init__(self, peer: Peer) -> None:
-        self.lost = False  # it gave no answer in time, or none any more
+        self.lost = False  # it gave no answer, or none in time
         python = environment(peer.environment)
         PLACE.mkdir(exist_ok=True)
         flags = {"XLA_FLAGS"} if peer.environment else set()  # unknown to an older JAX
@@ -105,5 +105,6 @@ class Worker:
             raise OutOfReach(f"the process ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
+            self.lost = True
             raise OutOfReach(answer["error"])
         return answer
