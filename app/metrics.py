@@ -46,9 +46,7 @@ class Metrics:
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
         self.requests: Labelled[Counter] = Labelled(
-            Counter(
-                "jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry
-            )
+            Counter("jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
         )
         self.request_seconds: Labelled[Histogram] = Labelled(
             Histogram(
@@ -68,9 +66,7 @@ class Metrics:
             registry=registry,
         )
         self.answers: Labelled[Counter] = Labelled(
-            Counter(
-                "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
-            )
+            Counter("jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry)
         )
         self.verified = Counter(
             "jjt_verified", "Matrices of which entries were recomputed.", ("function",), registry=registry

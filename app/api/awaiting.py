@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio.to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
-
-from app.errors import JJTError
 
 INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
 MOMENT_SECONDS = 0.02  # for which a client is taken to wait for its answer, and is not looked for
@@ -44,7 +41,7 @@ async def unless_client_leaves(receive: Receive, answering: Coroutine[Any, Any, 
 
 
 class _Watch:
-    """Looks for a client that leaves, from a moment after the beginning on, and cancels the task that began."""
+    """After a moment, looks for a client that leaves, and cancels the task that began."""
 
     def __init__(self, receive: Receive) -> None:
         task = asyncio.current_task()

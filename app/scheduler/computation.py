@@ -126,13 +126,13 @@ class Computation:
         self._end(RuntimeError("the device lane is closed"))
 
     def stand_alone(self) -> None:
-        """Stand in line again, for a block of its own. While the lane's turns are taken."""
+        """Stand in line again, for a block of its own. While turns are taken."""
         self._most, self._flying, self.light = 1, 0, False
         if not self._over:
             self._device.lane.put(self)
 
     def fail(self, error: Exception) -> None:
-        """End for a reason. While the lane's turns are taken."""
+        """End for a reason. While turns are taken."""
         self._device.lane.remove(self)
         self._end(error)
 
@@ -152,7 +152,7 @@ class Computation:
         return self._execution.dispatch()
 
     def stand_again(self) -> None:
-        """Stand in line for the next block, if there is one, and room for it. While the lane's turns are taken."""
+        """Stand in line for the next block, if there is one and room for it. While turns are taken."""
         self._flying += 1
         if self._execution is None or self._execution.left == 0:
             return
@@ -180,7 +180,7 @@ class Computation:
                 each.fail(error)
 
     def take(self, blocks: Sequence[Block], seconds: float) -> None:
-        """Pass on blocks that landed. While the lane's turns are taken."""
+        """Pass on blocks that landed. While turns are taken."""
         self._flying -= 1
         self.ended = perf_counter()
         if self._over:

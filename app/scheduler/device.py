@@ -24,7 +24,7 @@ class Device:
         lane: that owns it.
         stacks: what can go together on it.
         metrics: where its work is counted.
-        light_seconds: of a block that whoever asks for it computes, while the lane's thread has nothing to do.
+        light_seconds: of a block that whoever asks for it computes, while the lane's thread is idle.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Device:
         return self.outstanding, self._coming
 
     def least(self, plan: Plan) -> float:
-        """Seconds that the only block of a plan takes at best; infinite where that is not known, or varies."""
+        """Seconds that the only block of a plan takes at best; infinite where that varies or is not known."""
         return self._least.get(plan.tiles[0], math.inf) if plan.blocks == 1 else math.inf
 
     def note(self, plan: Plan, seconds: float) -> None:

@@ -47,7 +47,7 @@ class failures_named:  # noqa: N801 - read as words: with failures_named()
     ) -> None:
         """End."""
         if isinstance(error, Exception) and not isinstance(error, JJTError):
-            log.exception("computation failed", exc_info=error)
+            log.error("computation failed", exc_info=error)
             raise ComputeFailed(
                 "the function raised while it was computed; the log has the traceback under this request_id"
             ) from error

@@ -52,7 +52,7 @@ class Turn(Hashable, Protocol):
     def light(self) -> bool: ...  # noqa: D102
 
     def begin(self) -> Landing | None:
-        """Start, on the thread that takes turns; what it returns is called there to end it. Raises nothing."""
+        """Start, on the thread that takes turns; what it returns is called to end it. Raises nothing."""
         ...
 
     def drop(self) -> None:

@@ -38,7 +38,7 @@ class Whole(_Landing):
 
     Args:
         sizes: ``(n1, k, n2, k)``.
-        progress: is told, on the event loop, the seconds of each block; nothing where one is the whole matrix.
+        progress: is told, on the event loop, the seconds of each block; nothing where there is only one.
     """
 
     def __init__(self, sizes: tuple[int, int, int, int], progress: Progress) -> None:

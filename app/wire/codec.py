@@ -50,7 +50,7 @@ SHORT_BYTES = 64 << 10
 
 
 def lies_ready(body: bytes) -> bool:
-    """Whether a body of arrays that lie in it as they are is read quickly: there is no more to do than a cast."""
+    """Whether a body is read quickly in which arrays lie as they are: they are cast at most."""
     return len(body) <= READY_BYTES
 
 

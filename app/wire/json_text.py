@@ -57,8 +57,8 @@ def read_json(body: bytes, limit_bytes: int, parser: ModuleType = fastest) -> Me
 
 
 def _count(body: bytes, mark: bytes) -> int:
-    # bytes.count looks at one byte at a time. On large bodies to find the next one is forty times faster where
-    # there are few, and NumPy five times where there are many.
+    # bytes.count looks at one byte at a time. On large bodies it is forty times faster to find the next one,
+    # where there are few, and five times with NumPy.
     if len(body) < 4096:
         return body.count(mark)
     found, at = 0, body.find(mark)

@@ -62,9 +62,7 @@ def log(caplog: pytest.LogCaptureFixture):
     structlog.reset_defaults()
 
 
-async def test_a_request_leaves_one_line_without_its_payload(
-    client: httpx.AsyncClient, log: Lines
-) -> None:
+async def test_a_request_leaves_one_line_without_its_payload(client: httpx.AsyncClient, log: Lines) -> None:
     answer = await client.post("/jjt", json=BODY)
     (line,) = [json.loads(line) for line in log()]
     assert line["event"] == "request"
