@@ -13,6 +13,7 @@ from app import wire
 from app.api.awaiting import off_loop, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
+from app.api.encoding import codings, expand, packed
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
 from app.api.streaming import StreamedAnswer, streams
@@ -46,11 +47,14 @@ async def jjt(request: Request) -> Response:
     content_type, accept = (_joined(request, name) for name in ("content-type", "accept"))
     writer = wire.negotiate(accept, content_type)
     wire.reader_for(content_type)
+    encoding, packing = codings(request)
     allowed = house.settings.max_body_bytes
     client, announced = client_of(request), announced_bytes(request, allowed)
     with ExitStack() as held:
         ticket = held.enter_context(house.scheduler.admitted(client, announced))
         body = await read_body(request, allowed, ticket.resize)
+        if encoding is not None:
+            body = await expand(encoding, body, allowed, ticket.resize)
         ticket.resize(len(body))
         house.metrics.body_bytes.observe(len(body))
         asked = await off_loop(len(body), _understand, house, content_type, body, request)
@@ -58,13 +62,14 @@ async def jjt(request: Request) -> Response:
         answer_bytes = asked.problem.answer_bytes
         if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
             ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
-            begun = _begun(house, asked, writer, deadline, ticket, held)
+            begun = _begun(house, asked, writer, deadline, ticket, held, packing)
             return await unless_client_leaves(request.receive, begun)
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
         answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
         content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
+        content, coded = await packed(packing, content)
     _count(house.metrics, answer, len(content))
-    return Response(content, 200, _whole_headers(answer), media_type=writer.media_type)
+    return Response(content, 200, _whole_headers(answer) | coded, media_type=writer.media_type)
 
 
 async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
@@ -79,13 +84,20 @@ async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket
 
 
 async def _begun(
-    house: House, asked: _Asked, writer: wire.Codec, deadline: float, ticket: Ticket, held: ExitStack
+    house: House,
+    asked: _Asked,
+    writer: wire.Codec,
+    deadline: float,
+    ticket: Ticket,
+    held: ExitStack,
+    packing: wire.Packing | None,
 ) -> StreamedAnswer:
     stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
     held.callback(stream.close)
     stream.answer.times.decode = asked.seconds
     known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
-    return await StreamedAnswer.begun(stream, writer, house, _headers(stream.answer, known), held)
+    headers = _headers(stream.answer, known)
+    return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
 
 
 def _understand(house: House, content_type: str | None, body: bytes, request: Request) -> _Asked:

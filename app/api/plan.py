@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from app import errors
 from app.api.body import read_body
 from app.api.clients import client_of
+from app.api.encoding import codings, expand
 from app.api.failures import explain
 from app.api.house import House, house_of
 from app.api.models import PlanAnswer, PlanRequest
@@ -65,7 +66,10 @@ async def _read(request: Request) -> PlanRequest:
     """The body, parsed here: the framework would guess at a missing Content-Type, and answer 422."""
     if reader_for(", ".join(request.headers.getlist("content-type")) or None).media_type != JSON:
         raise errors.UnknownFormat(f"a plan is asked for in {JSON}; send that Content-Type")
+    encoding, _ = codings(request)
     body = await read_body(request, MAX_PLAN_BYTES)
+    if encoding is not None:
+        body = await expand(encoding, body, MAX_PLAN_BYTES)
     try:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:
