@@ -95,7 +95,11 @@ BROKEN: dict[str, tuple[Encoding, bytes, str]] = {
     "gzip without its last byte": (GZIP, GZIP.compress(TEXT)[:-1], "ends within"),
     "zstd without its last byte": (ZSTD, ZSTD.compress(TEXT)[:-1], "ends within"),
     "gzip with a byte behind it": (GZIP, GZIP.compress(TEXT) + b"x", "ends within|not another"),
-    "gzip with zeros behind it": (GZIP, GZIP.compress(TEXT) + bytes(512), "follows member 1 .*nothing behind"),
+    "gzip with zeros behind it": (
+        GZIP,
+        GZIP.compress(TEXT) + bytes(512),
+        "follows member 1 .*nothing behind",
+    ),
     "gzip with text behind it": (GZIP, GZIP.compress(TEXT) + TEXT, "follows member 1 .*nothing behind"),
     "zstd with text behind it": (ZSTD, ZSTD.compress(TEXT) + TEXT, "follows frame 1 .*nothing behind"),
     "zstd with zeros behind it": (ZSTD, ZSTD.compress(TEXT) + bytes(512), "follows frame 1"),
@@ -213,7 +217,18 @@ def test_one_coding_is_read(header: str | None, name: str | None) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["br", "deflate", "compress", "gzip, zstd", "gzip, gzip", "zstd,gzip", "gzip;q=1", "*", "ÿ", "gzip," * 999],
+    [
+        "br",
+        "deflate",
+        "compress",
+        "gzip, zstd",
+        "gzip, gzip",
+        "zstd,gzip",
+        "gzip;q=1",
+        "*",
+        "ÿ",
+        "gzip," * 999,
+    ],
 )
 def test_other_codings_and_several_are_refused(header: str) -> None:
     with pytest.raises(UnknownEncoding, match="send one of zstd, gzip, once, or identity") as caught:
@@ -304,3 +319,14 @@ def test_the_codings_are_in_order_and_made_in_pieces_too(encoding: Encoding) -> 
     data = (TEXT * 1000)[:300_000]
     parts = [compressor.compress(memoryview(data)[low:high]) for low, high in pairwise(cuts)]
     assert expanded(encoding, b"".join((*parts, compressor.flush())), len(data)) == data
+
+
+@pytest.mark.parametrize("size", [OUTPUT_BYTES - 1, OUTPUT_BYTES, 2 * OUTPUT_BYTES])
+def test_a_checksum_behind_a_full_buffer_is_read(size: int) -> None:
+    options = {zstd.CompressionParameter.checksum_flag: 1}
+    for data in (bytes(size), os.urandom(size)):
+        body = zstd.compress(data, options=options)
+        assert expanded(ZSTD, body, size) == data
+        assert expanded(ZSTD, body, 2 * size) == data
+        with pytest.raises(DecodeError, match="not the zstd"):
+            expanded(ZSTD, body[:-1] + bytes([body[-1] ^ 1]), size)
