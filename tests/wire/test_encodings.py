@@ -323,7 +323,7 @@ def test_the_codings_are_in_order_and_made_in_pieces_too(encoding: Encoding) -> 
 
 @pytest.mark.parametrize("size", [OUTPUT_BYTES - 1, OUTPUT_BYTES, 2 * OUTPUT_BYTES])
 def test_a_checksum_behind_a_full_buffer_is_read(size: int) -> None:
-    options = {zstd.CompressionParameter.checksum_flag: 1}
+    options: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
     for data in (bytes(size), os.urandom(size)):
         body = zstd.compress(data, options=options)
         assert expanded(ZSTD, body, size) == data
