@@ -12,7 +12,7 @@ from benchmarks.service.load import CONNECTIONS
 OBVIOUS = "obvious, JSON"
 
 
-def rates(figures: Mapping[str, Sequence[float]], each: str) -> str:
+def rates(figures: Mapping[str, list[float]], each: str) -> str:
     """The table of matrices a second, each kind beside the obvious endpoint and beside its limit."""
     rows = []
     for kind, found in figures.items():
@@ -42,12 +42,12 @@ def text(product: Sequence[float], parts: Sequence[str], notes: Sequence[str]) -
     return "\n\n".join(["# Service", f"{machine(list(product))}.", *parts, *notes])
 
 
-def keep(page: str, figures: Mapping[str, Any], found: Mapping[str, Sequence[float]]) -> None:
+def keep(page: str, figures: Mapping[str, Any], found: Mapping[str, list[float]]) -> None:
     """Write page, figures and plot."""
     write("service", page, figures)
-    medians = {kind: spread(list(each)).median for kind, each in found.items()}
+    medians = {kind: spread(each).median for kind, each in found.items()}
     bars("service", "Matrices per second", "matrices per second", {"sqrt_mean": medians})
 
 
-def _ratio(found: Sequence[float], known: Sequence[float]) -> Any:
+def _ratio(found: list[float], known: list[float]) -> Any:
     return spread([rate / other for rate, other in zip(found, known, strict=True)])

@@ -1,4 +1,4 @@
-"""Contestants → processes that answer, each on a port of its own; what cannot be had is left out with a note."""
+"""Contestants → processes that answer, each on a port of its own; one that cannot be had becomes a note."""
 
 import os
 import shutil

@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -120,7 +120,7 @@ def caller(app: FastAPI, kind: Kind) -> Callable[[], Awaitable[None]]:
                 return {"type": "http.disconnect"}
             return waiting.pop()
 
-        async def send(message: dict[str, Any]) -> None:  # noqa: RUF029 - as a server's
+        async def send(message: MutableMapping[str, Any]) -> None:
             statuses.append(message.get("status"))
 
         await app({**scope, "state": {}}, receive, send)
@@ -132,8 +132,8 @@ def caller(app: FastAPI, kind: Kind) -> Callable[[], Awaitable[None]]:
 
 async def within(folder: Path, requests: int, rounds: int, figures: Figures) -> None:
     """Call the application, and its stages, by turns."""
-    settings = Settings(registry=(folder / "registry",), data=folder / "within", log="json", reload=False)
-    app = create_app(settings)
+    options: dict[str, Any] = {"data": folder / "within", "log": "json", "reload": False}
+    app = create_app(Settings(registry=(folder / "registry",), **options))
     async with app.router.lifespan_context(app):
         house = app.state.house
         while house.reasons:  # noqa: ASYNC110 - until its programs are compiled
@@ -198,7 +198,8 @@ def main() -> None:
         f"Microseconds of one request, medians of {asked.rounds} turns of {asked.requests}, one at a time."
     )
     head = ["", *CASES]
-    page = f"# Where the time of a request goes\n\n{machine(product)}.\n\n{about}\n\n{table(head, rows(figures))}"
+    parts = ("# Where the time of a request goes", f"{machine(product)}.", about, table(head, rows(figures)))
+    page = "\n\n".join(parts)
     if (asked.requests, asked.rounds) == (REQUESTS, ROUNDS):
         write("stages", page, figures)
     else:
