@@ -5,7 +5,7 @@ Errors are never compressed. Knows no route.
 
 from collections.abc import Callable
 
-from fastapi import Request
+from starlette.types import Scope
 
 from app.api.awaiting import INLINE_BYTES, off_loop
 from app.wire import Encoding, Expansion, Packing, encoding_of, packing_of
@@ -15,19 +15,23 @@ SLOWER = 8  # times as long as other work on as many bytes takes compressing
 VARY = {"Vary": "Accept, Accept-Encoding"}
 
 
-def codings(request: Request) -> tuple[Encoding | None, Packing | None]:
+def codings(scope: Scope) -> tuple[Encoding | None, Packing | None]:
     """How a request's body is compressed, and how its answer may be; None for not at all.
 
     Raises:
         UnknownEncoding: for a body that is compressed otherwise than is read.
         NotAcceptable: where the answer may neither be plain nor compressed as is written.
     """
-    headers = request.headers
-    encoding = encoding_of(",".join(headers.getlist("content-encoding")) or None)
-    if request.scope["http_version"] == "1.0":
-        return encoding, None  # an answer whose length nobody knows needs chunks
-    accepted = headers.getlist("accept-encoding")
-    return encoding, packing_of(",".join(accepted)) if accepted else None
+    said = accepted = None
+    for name, value in scope["headers"]:
+        if name == b"accept-encoding":
+            accepted = value if accepted is None else accepted + b"," + value
+        elif name == b"content-encoding":
+            said = value if said is None else said + b"," + value
+    encoding = None if said is None else encoding_of(said.decode("latin-1"))
+    if accepted is None or scope["http_version"] == "1.0":  # which knows no chunks, for what has no length
+        return encoding, None
+    return encoding, packing_of(accepted.decode("latin-1"))
 
 
 async def expand(

@@ -47,7 +47,7 @@ async def jjt(request: Request) -> Response:
     content_type, accept = (_joined(request, name) for name in ("content-type", "accept"))
     writer = wire.negotiate(accept, content_type)
     wire.reader_for(content_type)
-    encoding, packing = codings(request)
+    encoding, packing = codings(request.scope)
     allowed = house.settings.max_body_bytes
     client, announced = client_of(request), announced_bytes(request, allowed)
     with ExitStack() as held:

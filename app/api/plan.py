@@ -66,7 +66,7 @@ async def _read(request: Request) -> PlanRequest:
     """The body, parsed here: the framework would guess at a missing Content-Type, and answer 422."""
     if reader_for(", ".join(request.headers.getlist("content-type")) or None).media_type != JSON:
         raise errors.UnknownFormat(f"a plan is asked for in {JSON}; send that Content-Type")
-    encoding, _ = codings(request)
+    encoding, _ = codings(request.scope)
     body = await read_body(request, MAX_PLAN_BYTES)
     if encoding is not None:
         body = await expand(encoding, body, MAX_PLAN_BYTES)
