@@ -29,7 +29,7 @@ class Contestant:
         environment: that it runs in; empty for ours.
         command: after the interpreter; ``{port}`` and ``{registry}`` are put in.
         ready: what answers 200 when it can be asked.
-        variables: of its process.
+        variables: of its process; ``{folder}`` is put in, one that is deleted afterwards.
     """
 
     name: str
@@ -84,7 +84,7 @@ CONTESTANTS = (
         "tesseract",
         ("-m", "tesseract_core.runtime", "serve", "--port", "{port}"),
         "/health",
-        {"TESSERACT_API_PATH": str(SERVERS / "tesseract_api.py")},
+        {"TESSERACT_API_PATH": str(SERVERS / "tesseract_api.py"), "TESSERACT_OUTPUT_PATH": "{folder}"},
     ),
     Contestant(
         "mosec",

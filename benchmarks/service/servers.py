@@ -43,7 +43,8 @@ def running(contestant: Contestant, folder: Path) -> Iterator[str]:
     port = free_port()
     command = [part.format(port=port, registry=folder / "registry") for part in contestant.command]
     kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    variables = {"JJT_DATA": str(folder / "data"), "JJT_LOG": "json", **contestant.variables}
+    own = {name: value.format(folder=folder) for name, value in contestant.variables.items()}
+    variables = {"JJT_DATA": str(folder / "data"), "JJT_LOG": "json", **own}
     with (folder / f"{contestant.name}.log").open("wb") as log:
         process = subprocess.Popen(
             [python, *command], cwd=ROOT, env=kept | variables, stdout=log, stderr=subprocess.STDOUT
