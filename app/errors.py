@@ -6,6 +6,7 @@
     │   │   └── InvalidOption        an option is unknown, missing, given twice or out of range
     │   ├── RequestTimeout           the bytes of the request come too slowly
     │   ├── UnknownFormat            a body in a format that nobody here reads
+    │   │   └── UnknownEncoding      a body that is compressed as nobody here reads, or more than once
     │   ├── NotAcceptable            an answer in a format that nobody here writes
     │   ├── BodyTooLarge             the body, or what it expands to, is over the limit
     │   ├── UnknownFunction          no function of that name
@@ -65,6 +66,10 @@ class UnknownFormat(RequestError):
     """The body is in a format that this service does not read."""
 
     code = "unknown_format"
+
+
+class UnknownEncoding(UnknownFormat):
+    """The body is compressed in a way that this service does not read, or more than once."""
 
 
 class NotAcceptable(RequestError):

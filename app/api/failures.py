@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.wire import ENCODINGS
 
 STATUS: dict[type[errors.JJTError], int] = {
     errors.DecodeError: 400,
@@ -39,6 +40,10 @@ CODES = {404: "not_found", 405: "method_not_allowed", 431: "headers_too_large"}
 RETRY_AFTER_SECONDS = dict.fromkeys(
     (kind.code for kind in (errors.NotReady, errors.Draining, errors.TooManyConnections)), 1
 )
+# RFC 9110, 12.5.3: what a body may be compressed with, where that was what it was refused for.
+HEADERS: dict[type[errors.JJTError], dict[str, str]] = {
+    errors.UnknownEncoding: {"Accept-Encoding": ", ".join(ENCODINGS)},
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -92,7 +97,8 @@ def request_id(request: Request) -> str:
 
 def of_ours(request: Request, error: errors.JJTError) -> Response:
     """The answer that an error is."""
-    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields)
+    headers = HEADERS.get(type(error))
+    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields, headers)
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:

@@ -20,6 +20,8 @@ class Head(NamedTuple):
         accept: None where it is missing.
         content_length: empty where it is missing.
         deadline: JJT-Deadline; None where it is missing.
+        content_encoding: None where it is missing.
+        accept_encoding: None where it is missing; an empty one is there.
         query: names and values, in their order.
     """
 
@@ -27,24 +29,46 @@ class Head(NamedTuple):
     accept: str | None
     content_length: str
     deadline: str | None
+    content_encoding: str | None
+    accept_encoding: str | None
     query: Pairs
 
 
-_FIELDS = {b"content-type": 0, b"accept": 1, b"content-length": 2, b"jjt-deadline": 3}
+_FIELDS = {
+    name: place
+    for place, name in enumerate(
+        (
+            b"content-type",
+            b"accept",
+            b"content-length",
+            b"jjt-deadline",
+            b"content-encoding",
+            b"accept-encoding",
+        )
+    )
+}
 
 
 def head_of(scope: Scope) -> Head:
     """The head of a request."""
-    found: list[str | None] = [None, None, None, None]
+    found: list[str | None] = [None] * len(_FIELDS)
     for name, value in scope["headers"]:
         at = _FIELDS.get(name)
         if at is not None:
             text, before = value.decode("latin-1"), found[at]
             found[at] = text if before is None else f"{before}, {text}"
-    content_type, accept, length, deadline = found
+    content_type, accept, length, deadline, content_encoding, accept_encoding = found
     query = scope["query_string"]
     read = _pairs if len(query) <= _SHORT_BYTES else _pairs.__wrapped__
-    return Head(content_type or None, accept or None, length or "", deadline, read(query))
+    return Head(
+        content_type or None,
+        accept or None,
+        length or "",
+        deadline,
+        content_encoding,
+        accept_encoding,
+        read(query),
+    )
 
 
 @lru_cache(maxsize=256)

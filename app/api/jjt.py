@@ -14,6 +14,7 @@ from app import wire
 from app.api.awaiting import INLINE_BYTES, unless, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
+from app.api.encoding import codings, expand, packed
 from app.api.head import Head, head_of
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
@@ -49,11 +50,14 @@ async def jjt(request: Request) -> Response:
     head = head_of(request.scope)
     writer = wire.negotiate(head.accept, head.content_type)
     reader = wire.reader_for(head.content_type)
+    encoding, packing = codings(head, request.scope)
     allowed = house.settings.max_body_bytes
     announced = announced_bytes(head.content_length, allowed)
     with ExitStack() as held:
         ticket = held.enter_context(house.scheduler.admitted(client_of(request), announced))
         body = await read_body(request.receive, head.content_length, allowed, ticket.resize)
+        if encoding is not None:
+            body = await expand(encoding, body, allowed, ticket.resize)
         ticket.resize(len(body))
         house.metrics.body_bytes.observe(len(body))
         asked = await unless(reader.quick(body), _understand, house, head, body, request.scope)
@@ -61,14 +65,15 @@ async def jjt(request: Request) -> Response:
         answer_bytes = asked.problem.answer_bytes
         if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
             ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
-            begun = _begun(house, asked, writer, deadline, ticket, held)
+            begun = _begun(house, asked, writer, deadline, ticket, held, packing)
             return await unless_client_leaves(request.receive, begun)
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
         answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
         quick = answer_bytes <= INLINE_BYTES
         content = await unless(quick, _encode, writer, answer, asked.options.arrays)
+        content, coded = await packed(packing, content)
     _count(house.metrics, answer, len(content))
-    return Written(content, _whole_headers(answer, writer.media_type, len(content)))
+    return Written(content, [*_whole_headers(answer, writer.media_type, len(content)), *coded])
 
 
 async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
@@ -83,13 +88,20 @@ async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket
 
 
 async def _begun(
-    house: House, asked: _Asked, writer: wire.Codec, deadline: float, ticket: Ticket, held: ExitStack
+    house: House,
+    asked: _Asked,
+    writer: wire.Codec,
+    deadline: float,
+    ticket: Ticket,
+    held: ExitStack,
+    packing: wire.Packing | None,
 ) -> StreamedAnswer:
     stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
     held.callback(stream.close)
     stream.answer.times.decode = asked.seconds
     known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
-    return await StreamedAnswer.begun(stream, writer, house, _headers(stream.answer, known), held)
+    headers = _headers(stream.answer, known)
+    return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
 
 
 def _understand(house: House, head: Head, body: bytes, scope: Scope) -> _Asked:

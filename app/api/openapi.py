@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from app import errors
 from app.api.failures import MEDIA_TYPE, STATUS
 from app.api.models import Problem
-from app.wire import CODECS, OPTIONS
+from app.wire import CODECS, ENCODINGS, OPTIONS
 
 PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 JJT_FAILURES = (
@@ -34,9 +34,17 @@ JJT_HEADERS = {
     "JJT-Non-Finite": "number of entries that are NaN or infinite; not with answers that are streamed",
     "JJT-Verified": "with `verify`: the largest error among the recomputed entries, in units of "
     "eps · ‖J1 row‖ · ‖J2 row‖, and after semicolons `entries`, `dtype` and `evaluation`",
+    "Content-Encoding": "how it is compressed, where `Accept-Encoding` takes one of "
+    f"{', '.join(ENCODINGS)} and that pays, or that is ranked above `identity`",
+    "Vary": "the headers of the request that the form of the answer depends on",
     "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode; "
     "of a request that was computed as one with others, compute says the size of the batch",
 }
+
+COMPRESSED = (
+    f"Compressed, with `Content-Encoding`, as one of {', '.join(ENCODINGS)}, or not; `max_body_bytes` holds "
+    "for what is sent and for what that expands to."
+)
 
 
 def failing(*kinds: type[errors.JJTError]) -> dict[int | str, dict[str, Any]]:
@@ -63,7 +71,7 @@ def jjt_operation() -> dict[str, Any]:
         "responses": {200: done, **failing(*JJT_FAILURES)},
         "openapi_extra": {
             "parameters": [_parameter(name, option) for name, option in OPTIONS.items()],
-            "requestBody": {"required": True, "content": _reads()},
+            "requestBody": {"required": True, "description": COMPRESSED, "content": _reads()},
         },
     }
 

@@ -19,6 +19,7 @@ from app import wire
 from app.cli.figures import RIGHT, Sample, Step, step
 
 JSON, NPY, NPZ = "application/json", "application/x-npy", "application/x-npz"
+PLAIN = {"Accept-Encoding": "identity"}  # else httpx has answers compressed, and spends its time on them
 DIFFERENT = "200, but another matrix"
 SLACK = 1024  # eps of the largest entry: blocks of another shape, or another algorithm, round otherwise
 WARM_ROUNDS = 2  # of all workers: requests that come together are compiled together
@@ -149,7 +150,7 @@ async def measure(
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     timeout = httpx.Timeout(2 * seconds, connect=10.0)
     samples: list[Sample] = []
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout) as client:
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout, headers=PLAIN) as client:
         for _ in range(WARM_ROUNDS):
             await asyncio.gather(*(ask_once(client, ask, unchecked) for _ in range(concurrency)))
         began, cpu_began = perf_counter(), process_time()
