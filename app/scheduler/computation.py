@@ -214,6 +214,7 @@ class Computation:
         share = seconds / len(together)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
+            lane.spent(each.client, share)
             try:
                 each.take(blocks, share)
             except Exception as error:  # no memory for its matrix, for one

@@ -20,7 +20,7 @@ from app.metrics import Metrics
 from app.scheduler.admission import Admission, Ticket
 from app.scheduler.computation import Computation, Device
 from app.scheduler.failures import failures_named, until
-from app.scheduler.lane import HOUSE, Lane
+from app.scheduler.lane import HOUSE, Lane, Spent, unlimited
 from app.scheduler.sinks import Reading, Whole
 from app.scheduler.stacks import Stacks
 from app.scheduler.streaming import Stream
@@ -38,13 +38,16 @@ class Scheduler:
         engines: one for each device; their plans are prepared on the compile lane.
         metrics: where turns and compilations are counted.
         admission: who is let in.
+        spent: is told the seconds that a client had a device; on the lane's thread.
     """
 
-    def __init__(self, engines: Sequence[Engine], metrics: Metrics, admission: Admission) -> None:
+    def __init__(
+        self, engines: Sequence[Engine], metrics: Metrics, admission: Admission, spent: Spent = unlimited
+    ) -> None:
         self._metrics = metrics
         self._compiler = Lane("jjt-compiler")
         self._devices = [
-            Device(engine, Lane(f"jjt-device-{number}"), Stacks(engine, self._compiler), metrics)
+            Device(engine, Lane(f"jjt-device-{number}", spent), Stacks(engine, self._compiler), metrics)
             for number, engine in enumerate(engines)
         ]
         self._admission = admission

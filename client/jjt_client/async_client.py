@@ -25,10 +25,11 @@ class AsyncClient:
         timeout: seconds of patience, or an ``httpx.Timeout``; the default outlasts the service's deadline.
         retries: how often to send again what was refused for now, or never arrived.
         transport: of httpx, for certificates, proxies, tests.
-        headers: sent with each request, such as ``{"Authorization": "Bearer …"}``.
+        headers: sent with each request.
+        api_key: where the service asks for one; None for that in the variable ``JJT_KEY``, if it is set.
 
     Raises:
-        ValueError: for a ``base_url`` that is none.
+        ValueError: for a ``base_url`` or an ``api_key`` that is none.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class AsyncClient:
         retries: int = 3,
         transport: httpx.AsyncBaseTransport | None = None,
         headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
     ) -> None:
         self._retries = retries
         self._http = httpx.AsyncClient(
             base_url=bridge.checked_url(base_url),
             timeout=timeout,
             transport=transport,
-            headers=headers,
+            headers=bridge.headers_of(api_key, headers),
             limits=bridge.LIMITS,
         )
 
