@@ -15,25 +15,39 @@ from app.errors import KeyFileError, RateLimited, Unauthenticated
 from app.keys import Holder, Key, Ring, read
 from app.metrics import Metrics
 
-_LIMITS = ("requests", "bytes", "device_seconds")
 log = structlog.get_logger()
 
 
 class Meter:
-    """Counts what the holder of a key has.
+    """Counts what the holder of a key has, from the first request on.
 
     Args:
         name: of the key.
         metrics: where it is counted.
     """
 
-    __slots__ = ("bytes", "device_seconds", "refused", "requests")
+    __slots__ = ("_metrics", "_name", "bytes", "device_seconds", "limits", "requests")
 
     def __init__(self, name: str, metrics: Metrics) -> None:
+        self._name = name
+        self._metrics = metrics
+        self.limits: set[str] = set()  # that it has met
         self.requests = metrics.key_requests.labels(name)
         self.bytes = metrics.key_bytes.labels(name)
         self.device_seconds = metrics.key_device_seconds.labels(name)
-        self.refused = {limit: metrics.key_refused.labels(name, limit) for limit in _LIMITS}
+
+    def refused(self, limit: str) -> None:
+        """Count a refusal."""
+        self.limits.add(limit)
+        self._metrics.key_refused.labels(self._name, limit).inc()
+
+    def forget(self) -> None:
+        """Take its counts out of the metrics."""
+        metrics = self._metrics
+        for counter in (metrics.key_requests, metrics.key_bytes, metrics.key_device_seconds):
+            counter.remove(self._name)
+        for limit in self.limits:
+            metrics.key_refused.remove(self._name, limit)
 
 
 class Keyring:
@@ -53,7 +67,7 @@ class Keyring:
         self._keys = read(path)
         self._ring = Ring(self._keys)
         self._meters: dict[str, Meter] = {}
-        self._count()
+        metrics.keys.set(len(self._keys))
 
     def admit(self, secret: bytes | None) -> tuple[Holder, Meter]:
         """Let in whoever has a key, and has not had all that it may have.
@@ -73,11 +87,14 @@ class Keyring:
                 if secret
                 else "a key is asked for; send it in one header Authorization: Bearer, and nowhere else"
             )
-        meter, allowance = self._meters[holder.name], holder.allowance
+        meter = self._meters.get(holder.name)
+        if meter is None:
+            meter = self._meters[holder.name] = Meter(holder.name, self._metrics)
+        allowance = holder.allowance
         limit, seconds = allowance.enter()
         if limit:
             self._metrics.refused.labels(RateLimited.code).inc()
-            meter.refused[limit].inc()
+            meter.refused(limit)
             raise RateLimited(
                 f"the key {holder.name!r} has had what it may have: {allowance.said(limit)}; "
                 "try again after Retry-After, or ask for less at a time",
@@ -108,26 +125,12 @@ class Keyring:
                 self._replace(keys)
 
     def _replace(self, keys: tuple[Key, ...]) -> None:
-        before = set(self._meters)
+        before, after = ({key.name for key in some} for some in (self._keys, keys))
         self._keys = keys
         self._ring.replace(keys)
-        for name in before.difference(self._ring.names):
-            del self._meters[name]
-            self._forget(name)
-        self._count()
-        after = set(self._meters)
+        for name in before - after:
+            if meter := self._meters.pop(name, None):
+                meter.forget()
+        self._metrics.keys.set(len(keys))
         changes = {"added": sorted(after - before), "removed": sorted(before - after)}
         log.info("keys reloaded", keys=len(keys), **changes)
-
-    def _count(self) -> None:
-        for name in self._ring.names:
-            if name not in self._meters:
-                self._meters[name] = Meter(name, self._metrics)
-        self._metrics.keys.set(len(self._ring.names))
-
-    def _forget(self, name: str) -> None:
-        metrics = self._metrics
-        for counter in (metrics.key_requests, metrics.key_bytes, metrics.key_device_seconds):
-            counter.remove(name)
-        for limit in _LIMITS:
-            metrics.key_refused.remove(name, limit)

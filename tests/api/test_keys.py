@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -20,6 +19,7 @@ from app.api import create_app
 from app.api.clients import client_of
 from app.errors import KeyFileError
 from app.keys import add, minted, remove
+from tests.api.conftest import client_of as api_client
 from tests.api.conftest import opened, settings_for
 from tests.api.test_doorway import log  # noqa: F401 - a fixture
 from tests.api.test_jjt import BODY
@@ -321,11 +321,12 @@ async def test_what_changed_while_the_registry_was_read_is_known_too(
     keys("lab")
     app = create_app(settings_for(registry, keys=tmp_path / "keys"))
     room = keys("room")
-    async with app.router.lifespan_context(app):
-        with anyio.fail_after(10):
-            while "room" not in app.state.house.metrics.text().decode():  # noqa: ASYNC110 - as asked
-                await asyncio.sleep(0.05)
-    assert room
+    async with app.router.lifespan_context(app), api_client(app) as client:
+
+        async def is_known() -> bool:
+            return (await client.get("/functions", headers=bearer(room))).status_code == 200
+
+        await until(is_known)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "jjt_" + "A" * 43])
