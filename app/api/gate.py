@@ -17,6 +17,7 @@ from app.keys import Holder
 # Health checks have no key. A browser that opens a page cannot send one: the page is where it is put in, and
 # neither it nor the document says more than the source does.
 OPEN = frozenset({*HEALTH, DOCUMENT, *PAGES})
+_PIECE_BYTES = 1 << 20
 _SCHEME = b"bearer "
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -45,34 +46,44 @@ class Gate:
             return
         scope[CLIENT] = scope["jjt.said"]["key"] = holder.name
         counted = _Counted(receive, send, holder, meter)
-        await self._app(scope, counted.receive, counted.send)
+        try:
+            await self._app(scope, counted.receive, counted.send)
+        finally:
+            counted.tell()
 
 
 class _Counted:
-    """The bytes of one request and of its answer."""
+    """The bytes of one request and of its answer; told in large pieces, and what is left in the end."""
 
-    __slots__ = ("_allowance", "_meter", "_receive", "_send")
+    __slots__ = ("_allowance", "_meter", "_nbytes", "_receive", "_send")
 
     def __init__(self, receive: Receive, send: Send, holder: Holder, meter: Meter) -> None:
         self._receive = receive
         self._send = send
         self._allowance = holder.allowance
         self._meter = meter
+        self._nbytes = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
         if body := message.get("body"):
-            self._count(len(body))
+            self._nbytes += len(body)
+            if self._nbytes >= _PIECE_BYTES:
+                self.tell()
         return message
 
     async def send(self, message: Message) -> None:
         await self._send(message)
         if body := message.get("body"):
-            self._count(len(body))
+            self._nbytes += len(body)
+            if self._nbytes >= _PIECE_BYTES:
+                self.tell()
 
-    def _count(self, nbytes: int) -> None:
-        self._meter.bytes.inc(nbytes)
-        self._allowance.spend("bytes", nbytes)
+    def tell(self) -> None:
+        nbytes, self._nbytes = self._nbytes, 0
+        if nbytes:
+            self._meter.bytes.inc(nbytes)
+            self._allowance.spend("bytes", nbytes)
 
 
 def is_open(path: str) -> bool:
@@ -82,10 +93,15 @@ def is_open(path: str) -> bool:
 
 def secret_of(scope: Scope) -> bytes | None:
     """The secret that a request brought in its one ``Authorization: Bearer``; None without."""
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
+    given = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if given is not None:
+                return None
+            given = value
+    if given is None or given[: len(_SCHEME)].lower() != _SCHEME:
         return None
-    return given[0][len(_SCHEME) :].strip() or None
+    return given[len(_SCHEME) :].strip() or None
 
 
 async def _refuse(error: JJTError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,13 +6,13 @@ until that is made up for, and over time has what its limits say.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 from app.keys.key import Key
 
 MINUTE = 60.0
-_ROUNDING = 1e-9  # of a burst: who has waited as long as was said is let in
+_ROUNDING = 1e-9  # of a burst
 
 
 class Bucket:
@@ -21,36 +21,39 @@ class Bucket:
     Args:
         rate: at which it fills, per second.
         burst: that it holds; it begins full.
+        least: that has to be in it for a request to be let in.
         now: seconds of a clock.
     """
 
-    __slots__ = ("_at", "_level", "burst", "rate")
+    __slots__ = ("_at", "_enough", "_least", "_level", "burst", "rate")
 
-    def __init__(self, rate: float, burst: float, now: float) -> None:
+    def __init__(self, rate: float, burst: float, least: float, now: float) -> None:
         self.rate = rate
         self.burst = burst
+        self._least = least
+        self._enough = least - _ROUNDING * burst  # whoever has waited as long as was said is let in
         self._level = burst
         self._at = now
 
     def level(self, now: float) -> float:
         """What is in it; below 0, what is owed."""
-        self._level = min(self.burst, self._level + max(0.0, now - self._at) * self.rate)
+        self._level = level = min(self.burst, self._level + (now - self._at) * self.rate)
         self._at = now
-        return self._level
+        return level
 
     def take(self, amount: float, now: float) -> None:
         """Take something out, whether it is there or not."""
         self._level = self.level(now) - amount
 
-    def wait(self, least: float, now: float) -> float:
-        """Seconds until so much is in it."""
-        short = least - self.level(now)
-        return short / self.rate if short > _ROUNDING * self.burst else 0.0
+    def wait(self, now: float) -> float:
+        """Seconds until a request would be let in; 0 for now."""
+        level = self.level(now)
+        return 0.0 if level >= self._enough else (self._least - level) / self.rate
 
-    def become(self, rate: float, burst: float, now: float) -> None:
-        """Have other limits from now on, with what is left."""
-        self._level = min(burst, self.level(now))
-        self.rate, self.burst = rate, burst
+    def after(self, other: "Bucket", now: float) -> "Bucket":
+        """Begin with what is left in another, whose limits were before these."""
+        self._level = min(self.burst, other.level(now))
+        return self
 
 
 class Allowance:
@@ -69,17 +72,13 @@ class Allowance:
 
     def limit(self, key: Key) -> None:
         """Have the limits of a key; what was taken stays taken where there was a limit before."""
-        now, before = self._clock(), self._buckets
         with self._lock:
-            self._buckets = {kind: Bucket(*limits, now) for kind, limits in _limits(key).items()}
-            for kind, bucket in self._buckets.items():
-                if old := before.get(kind):
-                    old.become(bucket.rate, bucket.burst, now)
-                    self._buckets[kind] = old
+            now, before = self._clock(), self._buckets
+            self._buckets = {
+                kind: bucket.after(before[kind], now) if kind in before else bucket
+                for kind, bucket in _buckets(key, now)
+            }
             self._requests = self._buckets.get("requests")
-            self._waited = [
-                (kind, bucket, 1.0 if kind == "requests" else 0.0) for kind, bucket in self._buckets.items()
-            ]
 
     def enter(self) -> tuple[str, float]:
         """Let a request in, or say what it has to wait for.
@@ -88,25 +87,25 @@ class Allowance:
             The kind of limit and the seconds after which a request would be let in, if none came before it;
             an empty kind where it is let in.
         """
-        if not self._waited:
-            return "", 0.0
+        limit, most = "", 0.0
+        if not self._buckets:
+            return limit, most
         with self._lock:
             now = self._clock()
-            kind, seconds = "", 0.0
-            for each, bucket, least in self._waited:
-                wait = bucket.wait(least, now)
-                if wait > seconds:
-                    kind, seconds = each, wait
-            if not kind and self._requests is not None:
+            for kind, bucket in self._buckets.items():
+                seconds = bucket.wait(now)
+                if seconds > most:
+                    limit, most = kind, seconds
+            if not limit and self._requests is not None:
                 self._requests.take(1.0, now)
-        return kind, seconds
+        return limit, most
 
     def spend(self, kind: str, amount: float) -> None:
         """Take ``bytes`` or ``device_seconds`` that a request has had."""
-        bucket = self._buckets.get(kind)
-        if bucket is not None:
+        if kind in self._buckets:
             with self._lock:
-                bucket.take(amount, self._clock())
+                if bucket := self._buckets.get(kind):
+                    bucket.take(amount, self._clock())
 
     @property
     def limits(self) -> list[str]:
@@ -121,11 +120,11 @@ class Allowance:
         return f"{bucket.rate:g} {kind} a second, {bucket.burst:g} at once"
 
 
-def _limits(key: Key) -> dict[str, tuple[float, float]]:
-    limits: dict[str, tuple[float, float]] = {}
-    for kind, rate in (("requests", key.requests_per_second), ("bytes", key.bytes_per_second)):
-        if rate is not None:
-            limits[kind] = rate, key.burst(kind)
+def _buckets(key: Key, now: float) -> Iterator[tuple[str, Bucket]]:
+    if key.requests_per_second is not None:
+        yield "requests", Bucket(key.requests_per_second, key.burst("requests"), 1.0, now)
+    if key.bytes_per_second is not None:
+        yield "bytes", Bucket(key.bytes_per_second, key.burst("bytes"), 0.0, now)
     if key.device_seconds_per_minute is not None:
-        limits["device_seconds"] = key.device_seconds_per_minute / MINUTE, key.device_seconds_per_minute
-    return limits
+        seconds = key.device_seconds_per_minute
+        yield "device_seconds", Bucket(seconds / MINUTE, seconds, 0.0, now)

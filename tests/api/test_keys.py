@@ -29,6 +29,7 @@ pytestmark = pytest.mark.anyio
 
 OPEN = {"/livez", "/readyz", "/docs", "/redoc", "/openapi.json"}
 Keys = Callable[..., str]
+Lab = tuple[FastAPI, httpx.AsyncClient, str]
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -53,6 +54,18 @@ async def keyed(registry: Path, tmp_path: Path) -> AsyncIterator[tuple[FastAPI, 
         yield pair
 
 
+@pytest.fixture(scope="module")
+async def lab(
+    anyio_backend: str, registry: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Lab]:
+    """A service with one key, for the tests that change nothing."""
+    folder = tmp_path_factory.mktemp("lab")
+    key, secret = minted("lab")
+    add(folder / "keys", key)
+    async with keyed(registry, folder) as (app, client):
+        yield app, client, secret
+
+
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["code"] == code
@@ -65,28 +78,25 @@ def value(app: FastAPI, name: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
-async def test_every_route_but_the_open_ones_asks_for_a_key(
-    registry: Path, tmp_path: Path, keys: Keys
-) -> None:
-    secret = keys("lab")
-    async with keyed(registry, tmp_path) as (_, client):
-        document = (await client.get("/openapi.json")).json()
-        paths = {path.replace("{name}", "two_waves") for path in document["paths"]} | {"/nothing", "/"}
-        for path in sorted(paths | OPEN):
-            for method in ("GET", "POST", "HEAD", "OPTIONS"):
-                without = await client.request(method, path)
-                if path in OPEN:
-                    assert without.status_code != 401, path
-                    continue
-                assert without.status_code == 401, (method, path)
-                assert without.headers["www-authenticate"] == "Bearer"
-                if method != "HEAD":
-                    refused(without, 401, "unauthenticated")
-                assert (await client.request(method, path, headers=bearer(secret))).status_code != 401
-        script = re.findall(r'src="([^"]+)"', (await client.get("/docs")).text)[0]
-        assert (await client.get(script)).status_code == 200
-        assert (await client.get("/static-offline-docs")).status_code == 401
-        assert (await client.post("/jjt", json=BODY, headers=bearer(secret))).status_code == 200
+async def test_every_route_but_the_open_ones_asks_for_a_key(lab: Lab) -> None:
+    _, client, secret = lab
+    document = (await client.get("/openapi.json")).json()
+    paths = {path.replace("{name}", "two_waves") for path in document["paths"]} | {"/nothing", "/"}
+    for path in sorted(paths | OPEN):
+        for method in ("GET", "POST", "HEAD", "OPTIONS"):
+            without = await client.request(method, path)
+            if path in OPEN:
+                assert without.status_code != 401, path
+                continue
+            assert without.status_code == 401, (method, path)
+            assert without.headers["www-authenticate"] == "Bearer"
+            if method != "HEAD":
+                refused(without, 401, "unauthenticated")
+            assert (await client.request(method, path, headers=bearer(secret))).status_code != 401
+    script = re.findall(r'src="([^"]+)"', (await client.get("/docs")).text)[0]
+    assert (await client.get(script)).status_code == 200
+    assert (await client.get("/static-offline-docs")).status_code == 401
+    assert (await client.post("/jjt", json=BODY, headers=bearer(secret))).status_code == 200
 
 
 WRONG: dict[str, list[tuple[str, bytes]]] = {
@@ -107,32 +117,26 @@ WRONG: dict[str, list[tuple[str, bytes]]] = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG)
-async def test_what_is_no_key_is_refused_and_not_repeated(
-    registry: Path, tmp_path: Path, keys: Keys, headers: list[tuple[str, bytes]]
-) -> None:
-    secret = keys("lab").encode()
-    sent = [(name, value.replace(b"RIGHT", secret)) for name, value in headers]
-    async with keyed(registry, tmp_path) as (app, client):
-        before = value(app, 'jjt_refused_total{code="unauthenticated"}')
-        answer = await client.post("/jjt", json=BODY, headers=sent)  # pyright: ignore[reportArgumentType]
-        refused(answer, 401, "unauthenticated")
-        assert value(app, 'jjt_refused_total{code="unauthenticated"}') == before + 1
-        said = answer.content + str(answer.headers).encode()
-        for _, given in sent:
-            assert len(given) < 20 or given.removeprefix(b"Bearer ") not in said
-        query = await client.post("/jjt", json=BODY, params={"key": secret.decode()})
-        refused(query, 401, "unauthenticated")
-        assert secret not in query.content
+async def test_what_is_no_key_is_refused_and_not_repeated(lab: Lab, headers: list[tuple[str, bytes]]) -> None:
+    app, client, secret = lab
+    sent = [(name, value.replace(b"RIGHT", secret.encode())) for name, value in headers]
+    before = value(app, 'jjt_refused_total{code="unauthenticated"}')
+    answer = await client.post("/jjt", json=BODY, headers=sent)  # pyright: ignore[reportArgumentType]
+    refused(answer, 401, "unauthenticated")
+    assert value(app, 'jjt_refused_total{code="unauthenticated"}') == before + 1
+    said = answer.content + str(answer.headers).encode()
+    for _, given in sent:
+        assert len(given) < 20 or given.removeprefix(b"Bearer ") not in said
+    query = await client.post("/jjt", json=BODY, params={"key": secret})
+    refused(query, 401, "unauthenticated")
+    assert secret not in query.text
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
-async def test_the_scheme_is_read_as_http_says(
-    registry: Path, tmp_path: Path, keys: Keys, scheme: str
-) -> None:
-    secret = keys("lab")
-    async with keyed(registry, tmp_path) as (_, client):
-        answer = await client.get("/functions", headers={"Authorization": f"{scheme} {secret}"})
-        assert answer.status_code == 200
+async def test_the_scheme_is_read_as_http_says(lab: Lab, scheme: str) -> None:
+    _, client, secret = lab
+    answer = await client.get("/functions", headers={"Authorization": f"{scheme} {secret}"})
+    assert answer.status_code == 200
 
 
 async def test_no_body_is_read_before_the_401(registry: Path, tmp_path: Path, keys: Keys) -> None:
@@ -206,10 +210,10 @@ async def test_who_has_had_what_its_limits_allow_is_told_when_to_come_back_and_o
 ) -> None:
     greedy, other = keys("greedy", **LIMITS[limit]), keys("other")
     async with keyed(registry, tmp_path) as (app, client):
-        for _ in range(10):
-            answer = await client.post("/jjt", json=BODY, headers=bearer(greedy))
-            if answer.status_code != 200:
-                break
+        answer, asked = await client.post("/jjt", json=BODY, headers=bearer(greedy)), 1
+        while answer.status_code == 200:
+            assert asked < 10
+            answer, asked = await client.post("/jjt", json=BODY, headers=bearer(greedy)), asked + 1
         problem, seconds = refused(answer, 429, "rate_limited"), int(answer.headers["retry-after"])
         assert problem["limit"] == limit
         assert problem["retry_after_seconds"] == seconds >= 1
@@ -341,12 +345,8 @@ def test_a_file_that_cannot_be_used_stops_the_start(
     assert "AAAA" not in raised.value.detail
 
 
-async def test_the_document_says_which_routes_ask_for_a_key(
-    registry: Path, tmp_path: Path, keys: Keys, client: httpx.AsyncClient
-) -> None:
-    keys("lab")
-    async with keyed(registry, tmp_path) as (_, asked):
-        document = (await asked.get("/openapi.json")).json()
+async def test_the_document_says_which_routes_ask_for_a_key(lab: Lab, client: httpx.AsyncClient) -> None:
+    document = (await lab[1].get("/openapi.json")).json()
     (name,) = document["components"]["securitySchemes"]
     assert document["components"]["securitySchemes"][name]["scheme"] == "bearer"
     for path, operations in document["paths"].items():

@@ -26,12 +26,11 @@ SECONDS = 1.0  # in which a refusal comes that waits for nothing
 
 
 class Keyed(NamedTuple):
-    """A service, the secrets of two keys, and the file that has them."""
+    """A service, and the secrets of two keys."""
 
     server: Server
     lab: str
     slow: str
-    file: Path
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,8 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
         add(file, key)
         secrets.append(secret)
     with serving(folder, registry_of(folder, "two_waves"), reload=False, keys=file) as server:
-        yield Keyed(server, *secrets, file)
+        lab, slow = secrets
+        yield Keyed(server, lab, slow)
 
 
 WRONG = {
