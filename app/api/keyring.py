@@ -67,6 +67,7 @@ class Keyring:
         self._keys = read(path)
         self._ring = Ring(self._keys)
         self._meters: dict[str, Meter] = {}
+        self._failed = ""  # why the file cannot be used now
         metrics.keys.set(len(self._keys))
 
     def admit(self, secret: bytes | None) -> tuple[Holder, Meter]:
@@ -117,12 +118,17 @@ class Keyring:
             try:
                 keys = await asyncio.to_thread(read, self.path)
             except KeyFileError as error:
-                self._metrics.keys_reload_failures.inc()
-                said = {"file": str(self.path), "reason": error.reason}
-                log.error("file of keys failed; the keys before stay", **said)  # noqa: TRY400 - as the registry's
+                self._fail(error.reason)
                 continue
+            self._failed = ""
             if keys != self._keys:
                 self._replace(keys)
+
+    def _fail(self, reason: str) -> None:
+        if reason != self._failed:  # else something beside the file changed
+            self._failed = reason
+            self._metrics.keys_reload_failures.inc()
+            log.error("file of keys failed; the keys before stay", file=str(self.path), reason=reason)
 
     def _replace(self, keys: tuple[Key, ...]) -> None:
         before, after = ({key.name for key in some} for some in (self._keys, keys))

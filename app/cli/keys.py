@@ -69,7 +69,10 @@ def show(keys: File = None) -> None:
 
 @commands.command()
 def remove(name: Name, keys: File = None) -> None:
-    """Take a key away; a service that runs refuses it within two seconds."""
+    """Take a key away.
+
+    A service that runs refuses it within two seconds.
+    """
     from app.keys import remove as take  # noqa: PLC0415
 
     take(_file(keys), name)

@@ -305,8 +305,12 @@ async def test_a_changed_file_is_known_soon_and_a_broken_one_changes_nothing(
         await until(counted)
         assert await is_known(room)
         assert not await is_known(lab)
+        (tmp_path / "beside").touch()  # a reason to look, and nothing new to say
+        tell()
+        await asyncio.sleep(2.5 if how == "file" else 0.3)
         said = [line for line in log if "file of keys failed" in line]
         assert len(said) == 1
+        assert await counted()
         assert "line 2" in said[0]
         assert room not in "".join(log)
 
