@@ -1,7 +1,7 @@
 """Every metric: its name, help, unit and buckets, in one place. Knows neither engine nor wire.
 
 Labels are bounded: routes are templates, functions are those of the registry, and anything else is
-``unknown``, so that made-up names cannot fill the memory.
+``unknown``, so that made-up names cannot fill the memory. Keys are those of the file of keys, by name.
 """
 
 from collections.abc import Collection
@@ -128,6 +128,30 @@ class Metrics:
             "jjt_refused",
             "Requests refused before they were computed, by code.",
             ("code",),
+            registry=registry,
+        )
+        self.keys = Gauge("jjt_keys", "Keys that are known.", registry=registry)
+        self.keys_reload_failures = Counter(
+            "jjt_keys_reload_failures",
+            "Changes of the file of keys that could not be used; those before them stay.",
+            registry=registry,
+        )
+        self.key_requests = Counter(
+            "jjt_key_requests", "Requests let in by their key.", ("key",), registry=registry
+        )
+        self.key_refused = Counter(
+            "jjt_key_refused",
+            "Requests refused as rate_limited, by the limit: requests, bytes, device_seconds.",
+            ("key", "limit"),
+            registry=registry,
+        )
+        self.key_bytes = Counter(
+            "jjt_key_bytes", "Bytes of bodies and answers of a key.", ("key",), registry=registry
+        )
+        self.key_device_seconds = Counter(
+            "jjt_key_device_seconds",
+            "Seconds that a key had the device.",
+            ("key",),
             registry=registry,
         )
         self.executables = Gauge(

@@ -16,6 +16,7 @@ from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
 from app.api.logs import REQUEST_ID
+from app.api.safety import safe_headers
 from app.errors import ComputeFailed, Draining, RequestTimeout
 from app.metrics import METHODS, UNKNOWN, bounded
 
@@ -154,7 +155,11 @@ class _Visit:
         """Send a message on, with the id in the head and without a body for HEAD."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
+            headers = [
+                *message.get("headers", []),
+                *safe_headers(self.scope["path"]),
+                (b"x-request-id", self.request_id.encode()),
+            ]
             if self.status == STATUS[RequestTimeout] or self._draining.begun:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

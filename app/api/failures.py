@@ -12,10 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.safety import safe_headers
 from app.wire import ENCODINGS
 
 STATUS: dict[type[errors.JJTError], int] = {
     errors.DecodeError: 400,
+    errors.Unauthenticated: 401,
     errors.UnknownFunction: 404,
     errors.UnknownVersion: 404,
     errors.NotAcceptable: 406,
@@ -26,6 +28,7 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.NotApplicable: 422,
     errors.AnswerTooLarge: 422,
     errors.QueueFull: 429,
+    errors.RateLimited: 429,
     errors.ComputeFailed: 500,
     errors.VerificationFailed: 500,
     errors.NotReady: 503,
@@ -73,7 +76,8 @@ def problem(
 
 def written(answer: Response, request_id: str) -> bytes:
     """The last answer of a connection as HTTP/1.1, for what is refused before there is a request."""
-    headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+    ours = ((b"x-request-id", request_id.encode()), (b"connection", b"close"))
+    headers = [*answer.raw_headers, *safe_headers(""), *ours]
     status = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n".encode()
     return b"".join([status, *(b"%b: %b\r\n" % header for header in headers), b"\r\n", bytes(answer.body)])
 

@@ -27,6 +27,7 @@ JJT_FAILURES = (
     errors.DeadlinePassed,
     errors.VerificationFailed,
 )
+WITH_KEYS = (errors.Unauthenticated, errors.RateLimited)
 EVERYWHERE = (errors.RequestTimeout, errors.ComputeFailed, errors.Draining, errors.TooManyConnections)
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
@@ -47,10 +48,19 @@ COMPRESSED = (
 )
 
 
-def failing(*kinds: type[errors.JJTError]) -> dict[int | str, dict[str, Any]]:
-    """Document the failures of a route; those of every route are added."""
+KEY = {"type": "http", "scheme": "bearer", "description": "asked for where the service has `JJT_KEYS`"}
+OPEN = ("/livez", "/readyz")  # without a key
+
+
+def failing(*kinds: type[errors.JJTError], keyed: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document the failures of a route; those of every route are added.
+
+    Args:
+        kinds: of its own.
+        keyed: whether it asks for a key, where keys are asked for.
+    """
     codes: dict[int, list[str]] = defaultdict(list)
-    for kind in (*kinds, *EVERYWHERE):
+    for kind in (*kinds, *(WITH_KEYS if keyed else ()), *EVERYWHERE):
         codes[STATUS[kind]].append(f"`{kind.code}`: {(kind.__doc__ or '').strip()}")
     codes[431].append("`headers_too_large`: The target and the headers are over `max_header_bytes`.")
     return {
@@ -76,8 +86,13 @@ def jjt_operation() -> dict[str, Any]:
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Complete what the framework generates: the Problem schema, and no 422 that is never answered."""
+def describe(app: FastAPI, *, keyed: bool) -> None:
+    """Complete what the framework generates: the Problem schema, keys, and no 422 that is never answered.
+
+    Args:
+        app: whose routes are described.
+        keyed: whether keys are asked for.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -86,8 +101,11 @@ def describe(app: FastAPI) -> None:
         schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        for path in document["paths"].values():
+        document["components"]["securitySchemes"] = {"key": KEY}
+        for name, path in document["paths"].items():
             for operation in path.values():
+                if keyed and name not in OPEN:
+                    operation["security"] = [{"key": []}]
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                     del operation["responses"]["422"]
         return document

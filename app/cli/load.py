@@ -7,7 +7,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, process_time
 from typing import Any
 
@@ -43,13 +43,14 @@ class Ask:
     body: bytes
 
 
-def asks(example: bytes, spec: Any, formats: Sequence[str]) -> list[Ask]:
+def asks(example: bytes, spec: Any, formats: Sequence[str], key: str | None = None) -> list[Ask]:
     """One question in several formats.
 
     Args:
         example: what ``GET /functions/{name}/example`` answered.
         spec: what the function's card says of x: a tree of ``{"dtype", "shape"}``.
         formats: the answer to ``json`` is JSON, to the others ``.npy``.
+        key: where the service asks for one.
     """
     asked = json.loads(example)
     sides = [typed(asked[side], spec) for side in ("x1", "x2") if side in asked]
@@ -60,7 +61,8 @@ def asks(example: bytes, spec: Any, formats: Sequence[str]) -> list[Ask]:
         "npz": lambda: Ask("npz", query, {"Content-Type": NPZ, "Accept": NPY}, _npz(request)),
         "safetensors": lambda: Ask("safetensors", query, binary, request.body),
     }
-    return [ways[kind]() for kind in formats]
+    keyed = jjt_client.key_headers(key)
+    return [replace(ask, headers={**ask.headers, **keyed}) for ask in (ways[kind]() for kind in formats)]
 
 
 def typed(tree: Any, spec: Any) -> Any:

@@ -174,6 +174,7 @@ class Computation:
         self._device.note(self.plan, share)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
+            lane.spent(each.client, share)
             try:
                 each.take(blocks, share)
             except Exception as error:  # no memory for its matrix, for one

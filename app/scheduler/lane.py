@@ -22,7 +22,12 @@ from app.scheduler.fairness import FairQueue
 T = TypeVar("T")
 log = structlog.get_logger()
 Landing = Callable[[], None]
+Spent = Callable[[str, float], None]
 HOUSE = ""  # the client for what the service does of its own accord
+
+
+def unlimited(_client: str, _seconds: float) -> None:
+    """Of what clients have, nothing is kept."""
 
 
 class Turn(Hashable, Protocol):
@@ -68,9 +73,11 @@ class Lane:
 
     Args:
         name: of the thread, as debuggers and logs show it.
+        spent: is told each client's seconds, once they were had; where turns are taken.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, spent: Spent = unlimited) -> None:
+        self.spent = spent
         self._turns: FairQueue[Turn] = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
@@ -274,7 +281,9 @@ class _Call(Generic[T]):
         except BaseException as error:
             # A function that calls sys.exit() ends its request, not the service.
             self.future.set_exception(RuntimeError(f"the call ended with {error!r}"))
-        self._lane.charge(self.client, perf_counter() - began - self.seconds)
+        seconds = perf_counter() - began
+        self._lane.charge(self.client, seconds - self.seconds)
+        self._lane.spent(self.client, seconds)
 
     def drop(self) -> None:
         self.future.cancel()

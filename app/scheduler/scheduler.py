@@ -21,7 +21,7 @@ from app.scheduler.admission import Admission, Ticket
 from app.scheduler.computation import Computation
 from app.scheduler.device import HERE_SECONDS, LIGHT_SECONDS, Device
 from app.scheduler.failures import failures_named, until
-from app.scheduler.lane import HOUSE, Lane
+from app.scheduler.lane import HOUSE, Lane, Spent, unlimited
 from app.scheduler.sinks import Reading, Whole
 from app.scheduler.stacks import Stacks
 from app.scheduler.streaming import Stream
@@ -40,6 +40,7 @@ class Scheduler:
         metrics: where turns and compilations are counted.
         admission: who is let in.
         light_seconds: of a block that the event loop computes, rather than wake a device's thread.
+        spent: is told the seconds that a client had a device; where turns are taken.
     """
 
     def __init__(
@@ -48,12 +49,17 @@ class Scheduler:
         metrics: Metrics,
         admission: Admission,
         light_seconds: float = LIGHT_SECONDS,
+        spent: Spent = unlimited,
     ) -> None:
         self._metrics = metrics
         self._compiler = Lane("jjt-compiler")
         self._devices = [
             Device(
-                engine, Lane(f"jjt-device-{number}"), Stacks(engine, self._compiler), metrics, light_seconds
+                engine,
+                Lane(f"jjt-device-{number}", spent),
+                Stacks(engine, self._compiler),
+                metrics,
+                light_seconds,
             )
             for number, engine in enumerate(engines)
         ]

@@ -26,11 +26,12 @@ class AsyncClient:
         timeout: seconds of patience, or an ``httpx.Timeout``; the default outlasts the service's deadline.
         retries: how often to send again what was refused for now, or never arrived.
         transport: of httpx, for certificates, proxies, tests.
-        headers: sent with each request, such as ``{"Authorization": "Bearer …"}``.
+        headers: sent with each request.
         compress: ``gzip``, or ``zstd`` with ``jjt-client[zstd]``, on slow networks: inputs and matrices.
+        api_key: where the service asks for one; None for that in the variable ``JJT_KEY``, if it is set.
 
     Raises:
-        ValueError: for a ``base_url`` or ``compress`` that is none.
+        ValueError: for a ``base_url``, ``compress`` or ``api_key`` that is none.
         ImportError: for zstd without ``zstandard``.
     """
 
@@ -43,6 +44,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
         headers: Mapping[str, str] | None = None,
         compress: Coding | None = None,
+        api_key: str | None = None,
     ) -> None:
         require(compress)
         self._compress: Coding | None = compress
@@ -51,7 +53,7 @@ class AsyncClient:
             base_url=bridge.checked_url(base_url),
             timeout=timeout,
             transport=transport,
-            headers=headers,
+            headers=bridge.headers_of(api_key, headers),
             limits=bridge.LIMITS,
         )
 
