@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
+from app.api.trace_context import TraceContext, context_of
+from app.api.tracing import ANSWERED, Record
 from app.errors import ComputeFailed, Draining, RequestTimeout
 from app.metrics import METHODS, UNKNOWN, bounded
 
@@ -41,6 +43,7 @@ class Doorway:
         self._metrics = house.metrics
         self._draining = house.draining
         self._stall_seconds = house.settings.stall_seconds
+        self._tracing = house.tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and see to it that it is answered."""
@@ -50,6 +53,9 @@ class Doorway:
         visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+        if self._tracing is not None:
+            visit.trace = context_of(scope["headers"])
+            structlog.contextvars.bind_contextvars(trace_id=visit.trace.trace_id)
         with self._metrics.in_flight.track_inprogress():
             await self._answer(visit)
         self._record(visit)
@@ -103,6 +109,8 @@ class Doorway:
             ms=round(seconds * 1e3, 3),
             **scope["jjt.said"],
         )
+        if self._tracing is not None and visit.trace is not None:
+            self._tracing.record(visit.traced(visit.trace, route, visit.began + seconds))
 
 
 class _Visit:
@@ -120,6 +128,7 @@ class _Visit:
         if self.method == "HEAD":
             self.scope["method"] = "GET"
         self.began = perf_counter()
+        self.trace: TraceContext | None = None
         self.status = 0
         self._receive = receive
         self._send = send
@@ -161,6 +170,14 @@ class _Visit:
         elif message["type"] == "http.response.body" and self.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
+
+    def traced(self, trace: TraceContext, route: str, ended: float) -> Record:
+        """What is told of it to whoever makes spans."""
+        scope = self.scope
+        method = bounded(self.method, METHODS)
+        answered = scope.get(ANSWERED)
+        whole = (self.status, self.began, ended, self.request_id, scope["jjt.said"], answered)
+        return Record(trace, method, route, scope["path"], scope["scheme"], *whole)
 
     def _due(self) -> float:
         """When the next part of the body must be there, on the clock of the loop."""

@@ -92,6 +92,7 @@ def request_id(request: Request) -> str:
 
 async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.JJTError)
+    request.scope.get("jjt.said", {})["code"] = error.code
     return problem(status_of(error), error.code, error.detail, request_id(request), error.fields)
 
 

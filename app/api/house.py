@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from fastapi import Request
 
+from app.api import tracing
 from app.api.draining import Drain
 from app.api.freshness import stale
 from app.api.readying import Readying
@@ -63,6 +64,7 @@ class House:
         self._kept: dict[tuple[str, int], int] = {}  # bytes by function and device
         self.draining = Drain()
         self.closed_in_time = True
+        self.tracing = tracing.from_environment()
         self._announce = announce
         self._calibration = "the device is not calibrated yet"
         self._cold = set(self.catalog.functions)
@@ -110,6 +112,8 @@ class House:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if self.tracing is not None:
+                    await asyncio.to_thread(self.tracing.close, CLOSE_SECONDS)
                 self.closed_in_time = await asyncio.to_thread(self.scheduler.close, CLOSE_SECONDS)
 
     async def _warm_up(self) -> None:

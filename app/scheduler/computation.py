@@ -13,7 +13,9 @@ from app.engine import Engine, Execution, Flight, Order, Plan, Problem
 from app.metrics import Metrics
 from app.scheduler.lane import Landing, Lane
 from app.scheduler.stacks import Stacks
-from app.specs import Block
+from app.specs import Block, Times
+
+MOST_LANDINGS = 64  # that a computation remembers
 
 
 class Sink(Protocol):
@@ -101,6 +103,7 @@ class Computation:
         self.seconds = plan.seconds / plan.blocks
         self.began = self.ended = 0.0
         self.batch = 1
+        self.landings: list[tuple[float, float]] = []  # of several blocks, when each landed and its seconds
         self.plan, self.problem = plan, problem
         self._device, self._sink = device, sink
         self._order: Order = order
@@ -141,6 +144,17 @@ class Computation:
         if refused:
             self._end(error)
         return refused
+
+    def tell(self, times: Times, entered: float) -> None:
+        """Write down what it took, when it is over.
+
+        Args:
+            times: of its answer; compiling is there.
+            entered: when its request asked for it, on the clock of ``perf_counter``.
+        """
+        times.queue = max(0.0, self.began - entered - times.compile)
+        times.compute = self.ended - self.began
+        times.compute_ended, times.landings = self.ended, self.landings
 
     def begin(self) -> Landing | None:
         """Dispatch a block, or one of each of some computations like this one."""
@@ -223,6 +237,8 @@ class Computation:
         """Pass on blocks that landed. On the lane's thread."""
         self._flying -= 1
         self.ended = perf_counter()
+        if self.plan.blocks > 1 and len(self.landings) < MOST_LANDINGS:
+            self.landings.append((self.ended, seconds))
         if self._over:
             return
         self._sink.put(blocks, seconds)

@@ -119,13 +119,13 @@ class Scheduler:
         """
         with failures_named():
             async with until(deadline):
-                times = Times()
+                times, entered = Times(), perf_counter()
                 device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = _answer(plan, problem, times, ())
         work = self._at_work(device, computation, ticket)
-        return Stream(answer, reading, computation, ticket, work, deadline)
+        return Stream(answer, reading, computation, ticket, work, deadline, entered)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
         """Run what touches the first device: calibration, report cards, examples."""
@@ -174,8 +174,7 @@ class Scheduler:
                     error.fields["retry_after_seconds"] = max(1, ceil(device.outstanding))
                 raise
             return await self._answer(problem, algorithm, deadline, ticket)
-        times.queue = max(0.0, computation.began - entered - times.compile)
-        times.compute = computation.ended - computation.began
+        computation.tell(times, entered)
         n1, _, n2, _ = problem.sizes
         blocks = (Block((0, n1), (0, n2), matrix),)
         return _answer(plan, problem, times, blocks, computation.batch)
@@ -193,7 +192,8 @@ class Scheduler:
                     _planned, device.engine, problem, algorithm, client=ticket.client
                 )
             times.compile += seconds
-            self._metrics.compile_wait_seconds.observe(perf_counter() - began)
+            times.compile_ended = perf_counter()
+            self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
             if seconds:
                 self._metrics.compiles.inc()
         with self._refusals_counted():
