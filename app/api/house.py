@@ -69,7 +69,7 @@ class House:
         self._calibration = "the device is not calibrated yet"
         self._cold = set(self.catalog.functions)
         self._without_card: asyncio.Queue[Function] = asyncio.Queue()
-        self.metrics.functions.set(len(self.catalog.functions))
+        self.metrics.serve(self.catalog.functions)
 
     @property
     def engine(self) -> Engine:
@@ -166,7 +166,7 @@ class House:
             self._await_card(function)
         for failure in self.catalog.failed:
             log.error("file of the registry failed", file=str(failure.path), reason=failure.reason)
-        self.metrics.functions.set(len(self.catalog.functions))
+        self.metrics.serve(self.catalog.functions)
         self.metrics.failed_files.set(len(self.catalog.failed))
         changed, removed = ([item.name for item in some] for some in (reloaded.changed, reloaded.removed))
         log.info("registry reloaded", changed=changed, removed=removed, failed=len(self.catalog.failed))
