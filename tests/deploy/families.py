@@ -59,7 +59,7 @@ def parts(query: str) -> Iterator[tuple[str, set[str]]]:
 def _parts(expr: Any, grouped: set[str]) -> Iterator[tuple[str, set[str]]]:
     match expr:
         case promql.VectorSelector():
-            yield expr.name, grouped | {matcher.name for matcher in expr.matchers.matchers}
+            yield expr.name or "", grouped | {matcher.name for matcher in expr.matchers.matchers}
         case promql.MatrixSelector():
             yield from _parts(expr.vector_selector, grouped)
         case promql.AggregateExpr():
