@@ -52,10 +52,11 @@ class Doorway:
             return
         visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+        names = {"request_id": visit.request_id}
         if self._tracing is not None:
             visit.trace = context_of(scope["headers"])
-            structlog.contextvars.bind_contextvars(trace_id=visit.trace.trace_id)
+            names["trace_id"] = visit.trace.trace_id
+        structlog.contextvars.bind_contextvars(**names)
         with self._metrics.in_flight.track_inprogress():
             await self._answer(visit)
         self._record(visit)

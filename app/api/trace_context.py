@@ -6,16 +6,16 @@ Knows no spans. What is malformed counts as not sent, as the recommendation has 
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_STATE_BYTES = 4 << 10  # of all tracestate headers; longer ones are dropped, the parent is kept
-_PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?")
-_FORBIDDEN_VERSION = b"ff"
-_KNOWN_VERSION = b"00"
+# Version, trace, parent, flags; only versions after the first may say more. ff and zeros are forbidden.
+_PARENT = re.compile(
+    rb"(?!ff|00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-[!-~]*)?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(NamedTuple):
     """The trace of one request.
 
     Args:
@@ -47,16 +47,9 @@ def context_of(headers: Iterable[tuple[bytes, bytes]]) -> TraceContext:
         elif name == b"tracestate":
             states.append(value)
     found = _PARENT.fullmatch(parents[0].strip(b" \t")) if len(parents) == 1 else None
-    if found is None or not _is_valid(found):
+    if found is None:
         return TraceContext(f"{random.randrange(1, 1 << 128):032x}")  # noqa: S311 - a name, not a secret
-    _, trace_id, parent_id, flags, _ = found.groups()
-    state = b",".join(states)
+    trace_id, parent_id, flags = found.groups()
+    state = b",".join(states) if states else b""
     kept = state.decode("ascii", "replace") if len(state) <= MAX_STATE_BYTES else ""
-    return TraceContext(trace_id.decode(), parent_id.decode(), bool(int(flags, 16) & 1), kept)
-
-
-def _is_valid(found: re.Match[bytes]) -> bool:
-    version, trace_id, parent_id, _, more = found.groups()
-    if version == _FORBIDDEN_VERSION or (version == _KNOWN_VERSION and more is not None):
-        return False
-    return bool(trace_id.strip(b"0") and parent_id.strip(b"0"))
+    return TraceContext(trace_id.decode(), parent_id.decode(), int(flags, 16) & 1 == 1, kept)
