@@ -22,7 +22,7 @@ RUN python3 -m venv /build \
 COPY pyproject.toml README.md LICENSE ./
 RUN mkdir app && touch app/__init__.py \
     && /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /names . \
-    && /build/bin/pip --python /opt/python/bin/python3 install --quiet /names/*.whl \
+    && /build/bin/pip --python /opt/python/bin/python3 install --quiet "$(echo /names/*.whl)[traces]" \
     && /build/bin/pip --python /opt/python/bin/python3 uninstall --quiet --yes jjt \
     && if [ "$ACCELERATOR" != cpu ]; then \
         /build/bin/pip --python /opt/python/bin/python3 install --quiet "jax[$ACCELERATOR]"; fi

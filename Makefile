@@ -12,7 +12,8 @@ COUNT   ?= 100000
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 REGISTRY_NEEDS := $(wildcard registry/requirements.txt)
-LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade
+LOCK   := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --upgrade \
+    --extra traces
 
 .DEFAULT_GOAL := help
 .PHONY: help serve install dev test test-all test-packages check bench bench-planner bench-load peers soak fuzz demo image lock clean

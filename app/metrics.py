@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.errors import DeadlinePassed, QueueFull, TooManyConnections
+
 UNKNOWN = "unknown"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 BYTES = tuple(float(1 << power) for power in range(8, 33, 4))
@@ -186,6 +188,26 @@ class Metrics:
         self.failed_files = Gauge(
             "jjt_failed_files", "Files of the registry that failed in the last reload.", registry=registry
         )
+
+        self._begin()
+
+    def serve(self, functions: Collection[str]) -> None:
+        """Say which functions there are; what is rare begins to be counted, at 0."""
+        self.functions.set(len(functions))
+        for name in functions:
+            for rare in (self.out_of_memory, self.verified, self.verification_failures):
+                rare.labels(name)
+
+    def _begin(self) -> None:
+        """Begin to count at 0 what can be named beforehand: a rate does not see a first 1 that had no 0."""
+        for counter, values in (
+            (self.refused, (QueueFull.code, DeadlinePassed.code)),
+            (self.refused_connections, (TooManyConnections.code, "unread")),
+            (self.streams, ("whole", "left", "stalled", "failed")),
+            (self.programs, ("compiler", "disk")),
+        ):
+            for value in values:
+                counter.labels(value)
 
     def text(self) -> bytes:
         """All values in the Prometheus text format."""

@@ -4,7 +4,7 @@
 matrix, and ``Answer`` all that an encoder needs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -111,7 +111,11 @@ def place(block: Block, whole: np.ndarray | None, sizes: tuple[int, int, int, in
 
 @dataclass
 class Times:
-    """Seconds that one request spent in each stage."""
+    """Seconds that one request spent in each stage, and when stages ended.
+
+    What is called ``…_ended`` is on the clock of ``perf_counter``; 0.0 where the stage was not come to.
+    ``landings`` has, for an answer of several blocks, when the first of them landed and what each took.
+    """
 
     decode: float = 0.0
     queue: float = 0.0
@@ -119,6 +123,14 @@ class Times:
     compute: float = 0.0
     encode: float = 0.0
     verify: float = 0.0
+    stream: float = 0.0
+    decode_ended: float = 0.0
+    compile_ended: float = 0.0
+    compute_ended: float = 0.0
+    encode_ended: float = 0.0
+    verify_ended: float = 0.0
+    stream_ended: float = 0.0
+    landings: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ def test_both_locks_agree_and_hold_what_the_project_asks_for() -> None:
     assert _names(runtime) <= _names(dev)
     assert {line.partition(" ;")[0] for line in runtime} <= {line.partition(" ;")[0] for line in dev}
     assert _names(PROJECT["project"]["dependencies"]) <= _names(runtime)
+    assert _names(PROJECT["project"]["optional-dependencies"]["traces"]) <= _names(runtime)
     assert _names(PROJECT["dependency-groups"]["dev"]) <= _names(dev)
 
 

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
-from app.api.logs import REQUEST_ID
+from app.api.logs import NAMES
 from app.api.safety import safe_headers
+from app.api.trace_context import TraceContext, context_of
+from app.api.tracing import ANSWERED, Record
 from app.errors import ComputeFailed, Draining, RequestTimeout
 from app.metrics import METHODS, UNKNOWN, bounded
 
@@ -43,6 +45,7 @@ class Doorway:
         self._metrics = house.metrics
         self._draining = house.draining
         self._stall_seconds = house.settings.stall_seconds
+        self._tracing = house.tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and see to it that it is answered."""
@@ -50,7 +53,11 @@ class Doorway:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
-        REQUEST_ID.set(visit.request_id)
+        names = {"request_id": visit.request_id}
+        if self._tracing is not None:
+            visit.trace = context_of(scope["headers"])
+            names["trace_id"] = visit.trace.trace_id
+        NAMES.set(names)
         with self._metrics.in_flight.track_inprogress():
             await self._answer(visit)
         self._record(visit)
@@ -104,6 +111,8 @@ class Doorway:
             ms=round(seconds * 1e3, 3),
             **scope["jjt.said"],
         )
+        if self._tracing is not None and visit.trace is not None:
+            self._tracing.record(visit.traced(visit.trace, route, visit.began + seconds))
 
 
 class _Visit:
@@ -121,6 +130,7 @@ class _Visit:
         if self.method == "HEAD":
             self.scope["method"] = "GET"
         self.began = perf_counter()
+        self.trace: TraceContext | None = None
         self.status = 0
         self._receive = receive
         self._send = send
@@ -166,6 +176,14 @@ class _Visit:
         elif message["type"] == "http.response.body" and self.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
+
+    def traced(self, trace: TraceContext, route: str, ended: float) -> Record:
+        """What is told of it to whoever makes spans."""
+        scope = self.scope
+        method = bounded(self.method, METHODS)
+        answered = scope.get(ANSWERED)
+        whole = (self.status, self.began, ended, self.request_id, scope["jjt.said"], answered)
+        return Record(trace, method, route, scope["path"], scope["scheme"], *whole)
 
     def _due(self) -> float:
         """When the next part of the body must be there, on the clock of the loop."""

@@ -101,6 +101,7 @@ def request_id(request: Request) -> str:
 
 def of_ours(request: Request, error: errors.JJTError) -> Response:
     """The answer that an error is."""
+    request.scope.get("jjt.said", {})["code"] = error.code
     headers = HEADERS.get(type(error))
     return problem(status_of(error), error.code, error.detail, request_id(request), error.fields, headers)
 

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from fastapi import Request
 
+from app.api import tracing
 from app.api.draining import Drain
 from app.api.freshness import Freshness
 from app.api.keyring import Keyring
@@ -68,11 +69,12 @@ class House:
         self._freshness = Freshness()
         self.draining = Drain()
         self.closed_in_time = True
+        self.tracing = tracing.from_environment()
         self._announce = announce
         self._calibration = "the device is not calibrated yet"
         self._cold = set(self.catalog.functions)
         self._without_card: asyncio.Queue[Function] = asyncio.Queue()
-        self.metrics.functions.set(len(self.catalog.functions))
+        self.metrics.serve(self.catalog.functions)
 
     @property
     def engine(self) -> Engine:
@@ -118,6 +120,8 @@ class House:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if self.tracing is not None:
+                    await asyncio.to_thread(self.tracing.close, CLOSE_SECONDS)
                 self.closed_in_time = await asyncio.to_thread(self.scheduler.close, CLOSE_SECONDS)
 
     async def _warm_up(self) -> None:
@@ -171,7 +175,7 @@ class House:
             self._await_card(function)
         for failure in self.catalog.failed:
             log.error("file of the registry failed", file=str(failure.path), reason=failure.reason)
-        self.metrics.functions.set(len(self.catalog.functions))
+        self.metrics.serve(self.catalog.functions)
         self.metrics.failed_files.set(len(self.catalog.failed))
         changed, removed = ([item.name for item in some] for some in (reloaded.changed, reloaded.removed))
         log.info("registry reloaded", changed=changed, removed=removed, failed=len(self.catalog.failed))

@@ -19,6 +19,7 @@ from app.api.head import Head, head_of
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
 from app.api.streaming import StreamedAnswer, streams
+from app.api.tracing import note
 from app.api.verifying import said, verified
 from app.api.written import Written
 from app.engine import Problem
@@ -37,6 +38,7 @@ class _Asked:
     problem: Problem
     options: wire.Options
     seconds: float
+    ended: float  # decoding, on the clock of perf_counter
 
 
 @router.post("/jjt", response_class=Response, **jjt_operation())
@@ -66,12 +68,15 @@ async def jjt(request: Request) -> Response:
         if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
             ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
             begun = _begun(house, asked, writer, deadline, ticket, held, packing)
-            return await unless_client_leaves(request.receive, begun)
+            streamed = await unless_client_leaves(request.receive, begun)
+            note(request.scope, streamed.answer)
+            return streamed
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
         answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
         quick = answer_bytes <= INLINE_BYTES
         content = await unless(quick, _encode, writer, answer, asked.options.arrays)
         content, coded = await packed(packing, content)
+    note(request.scope, answer)
     _count(house.metrics, answer, len(content))
     return Written(content, [*_whole_headers(answer, writer.media_type, len(content)), *coded])
 
@@ -83,7 +88,7 @@ async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket
         answer = await verified(
             house, asked.problem, answer, options.verify, options.verify_tolerance, deadline, ticket.client
         )
-    answer.times.decode = asked.seconds
+    answer.times.decode, answer.times.decode_ended = asked.seconds, asked.ended
     return answer
 
 
@@ -98,7 +103,7 @@ async def _begun(
 ) -> StreamedAnswer:
     stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
     held.callback(stream.close)
-    stream.answer.times.decode = asked.seconds
+    stream.answer.times.decode, stream.answer.times.decode_ended = asked.seconds, asked.ended
     known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
     headers = _headers(stream.answer, known)
     return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
@@ -116,14 +121,16 @@ def _understand(house: House, head: Head, body: bytes, scope: Scope) -> _Asked:
     problem = house.engine.problem(
         function, message.arrays, message.weak, wrt=options.wrt, precision=precision
     )
-    return _Asked(problem, options, perf_counter() - began)
+    ended = perf_counter()
+    return _Asked(problem, options, ended - began, ended)
 
 
 def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
     began = perf_counter()
     content = writer.encode(answer, arrays)
     _ = answer.non_finite  # counted here, where a large matrix does not hold up the loop
-    answer.times.encode = perf_counter() - began
+    answer.times.encode_ended = perf_counter()
+    answer.times.encode = answer.times.encode_ended - began
     return content
 
 

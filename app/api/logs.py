@@ -11,7 +11,7 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id")
+NAMES: ContextVar[dict[str, str]] = ContextVar("names")  # of the request during which something is logged
 
 
 def configure(form: Literal["console", "json"], stream: BinaryIO | None = None) -> None:
@@ -23,7 +23,7 @@ def configure(form: Literal["console", "json"], stream: BinaryIO | None = None) 
     """
     lines = _Lines(stream or sys.stderr.buffer)
     shared: list[Processor] = [
-        add_request_id,
+        add_names,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -85,11 +85,11 @@ class _Handler(logging.Handler):
             self.handleError(record)
 
 
-def add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Name the request during which something is logged."""
-    request_id = REQUEST_ID.get(None)
-    if request_id is not None:
-        event["request_id"] = request_id
+def add_names(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the request."""
+    names = NAMES.get(None)
+    if names is not None:
+        event.update(names)
     return event
 
 

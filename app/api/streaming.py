@@ -7,6 +7,7 @@ one way only: the connection is broken before the length that the head promised.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing, suppress
+from time import perf_counter
 
 import numpy as np
 import structlog
@@ -87,7 +88,7 @@ class StreamedAnswer(Response):
             VARY,
         ]
         self._compressor: Compressor | None = None
-        self._answer = answer
+        self.answer = answer
         self._metrics = house.metrics
         self._stall_seconds = house.settings.stall_seconds
         self._panels = _panels(stream)
@@ -134,12 +135,13 @@ class StreamedAnswer(Response):
         """Send all of it, or break the connection."""
         said = scope["jjt.said"]
         said["streamed"] = "failed"
+        began = perf_counter()
         try:
             with self._held:
                 async with aclosing(self._panels):
                     await unless_client_leaves(receive, self._send_all(send))
             said["streamed"] = "whole"
-            self._metrics.answers.labels(self._answer.function, self._answer.algorithm).inc()
+            self._metrics.answers.labels(self.answer.function, self.answer.algorithm).inc()
             self._metrics.answer_bytes.observe(self._sent_bytes)
         except ClientDisconnect:
             said["streamed"] = "left"
@@ -151,6 +153,9 @@ class StreamedAnswer(Response):
             await _cut(scope, receive, error)
         finally:
             self._metrics.streams.labels(said["streamed"]).inc()
+            times = self.answer.times
+            times.stream_ended = perf_counter()
+            times.stream = times.stream_ended - began
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -4,14 +4,16 @@ Knows no event loop and no deadline: whoever wants to stop calls ``cancel``.
 """
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from time import perf_counter
 from typing import Protocol
 
 from app.engine import Execution, Flight, Order, Plan, Problem
 from app.scheduler.device import HERE_SECONDS, Device
 from app.scheduler.lane import Landing
-from app.specs import Block
+from app.specs import Answer, Block, Times
+
+MOST_LANDINGS = 64  # that a computation remembers
 
 
 class Sink(Protocol):
@@ -55,6 +57,7 @@ class Computation:
         self.seconds = plan.seconds / plan.blocks
         self.began = self.ended = 0.0
         self.batch = 1
+        self.landings: list[tuple[float, float]] = []  # of several blocks, when each landed and its seconds
         self.plan, self.problem = plan, problem
         self._device, self._sink = device, sink
         self._order: Order = order
@@ -100,6 +103,33 @@ class Computation:
         if refused:
             self._end(error)
         return refused
+
+    def tell(self, times: Times, entered: float) -> None:
+        """Write down what it took, when it is over.
+
+        Args:
+            times: of its answer; compiling is there.
+            entered: when its request asked for it, on the clock of ``perf_counter``.
+        """
+        times.queue = max(0.0, self.began - entered - times.compile)
+        times.compute = self.ended - self.began
+        times.compute_ended, times.landings = self.ended, self.landings
+
+    def answer(self, times: Times, blocks: Iterable[Block]) -> Answer:
+        """What is answered, of blocks that cover the matrix, and what else is known of it."""
+        plan, problem = self.plan, self.problem
+        return Answer(
+            function=plan.function.name,
+            version=plan.function.version,
+            wrt=plan.wrt,
+            algorithm=plan.algorithm or "auto",
+            sizes=problem.sizes,
+            shape=problem.shape,
+            dtype=problem.dtype,
+            blocks=blocks,
+            times=times,
+            batch=self.batch,
+        )
 
     def begin(self) -> Landing | None:
         """Dispatch a block, or one of each of some computations like this one."""
@@ -184,6 +214,8 @@ class Computation:
         """Pass on blocks that landed. While turns are taken."""
         self._flying -= 1
         self.ended = perf_counter()
+        if self.plan.blocks > 1 and len(self.landings) < MOST_LANDINGS:
+            self.landings.append((self.ended, seconds))
         if self._over:
             return
         self._sink.put(blocks, seconds)

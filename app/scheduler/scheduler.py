@@ -6,7 +6,7 @@ computation is to begin no other block of it. Knows no HTTP; whatever the engine
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from time import perf_counter
@@ -139,13 +139,13 @@ class Scheduler:
         """
         with failures_named():
             async with until(deadline):
-                times = Times()
+                times, entered = Times(), perf_counter()
                 device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
-        answer = _answer(plan, problem, times, ())
+        answer = computation.answer(times, ())
         work = self._at_work(device, computation, ticket)
-        return Stream(answer, reading, computation, ticket, work, deadline)
+        return Stream(answer, reading, computation, ticket, work, deadline, entered)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
         """Run what touches the first device: calibration, report cards, examples."""
@@ -197,11 +197,10 @@ class Scheduler:
                     error.fields["retry_after_seconds"] = max(1, ceil(device.outstanding))
                 raise
             return await self._answer(problem, algorithm, deadline, ticket)
-        times.queue = max(0.0, computation.began - entered - times.compile)
-        times.compute = computation.ended - computation.began
+        computation.tell(times, entered)
         n1, _, n2, _ = problem.sizes
         blocks = (Block((0, n1), (0, n2), matrix),)
-        return _answer(plan, problem, times, blocks, computation.batch)
+        return computation.answer(times, blocks)
 
     async def _placed(
         self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
@@ -216,7 +215,8 @@ class Scheduler:
                     _planned, device.engine, problem, algorithm, client=ticket.client
                 )
             times.compile += seconds
-            self._metrics.compile_wait_seconds.observe(perf_counter() - began)
+            times.compile_ended = perf_counter()
+            self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
             if seconds:
                 self._metrics.compiles.inc()
         try:
@@ -286,18 +286,3 @@ class Scheduler:
 def _planned(engine: Engine, problem: Problem, algorithm: str) -> tuple[Plan, float]:
     plan = engine.plan(problem, algorithm)
     return plan, engine.prepare(plan)
-
-
-def _answer(plan: Plan, problem: Problem, times: Times, blocks: Iterable[Block], batch: int = 1) -> Answer:
-    return Answer(
-        function=plan.function.name,
-        version=plan.function.version,
-        wrt=plan.wrt,
-        algorithm=plan.algorithm or "auto",
-        sizes=problem.sizes,
-        shape=problem.shape,
-        dtype=problem.dtype,
-        blocks=blocks,
-        times=times,
-        batch=batch,
-    )

@@ -25,6 +25,7 @@ class Stream:
         work: what runs it, and ends it.
         deadline: on the clock of the running event loop; time between blocks that the reader takes for
             itself does not count.
+        entered: when it was asked for, on the clock of ``perf_counter``.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Stream:
         ticket: Ticket,
         work: AbstractContextManager[None],
         deadline: float,
+        entered: float,
     ) -> None:
         self.answer = answer
         self._reading = reading
         self._computation = computation
         self._ticket = ticket
         self._deadline = deadline
+        self._entered = entered
         self._open = ExitStack()
         self._open.enter_context(work)
 
@@ -66,5 +69,7 @@ class Stream:
             self._deadline += loop.time() - given
 
     def close(self) -> None:
-        """Begin no other block."""
+        """Begin no other block; the answer has its times from now on."""
         self._open.close()
+        if self._computation.ended:
+            self._computation.tell(self.answer.times, self._entered)

@@ -1,0 +1,1 @@
+"""What is written for those who run the service: dashboards, alerts, manifests."""
