@@ -4,8 +4,10 @@
     ├── RequestError                 the caller can mend it
     │   ├── DecodeError              the bytes are not what their format says
     │   │   └── InvalidOption        an option is unknown, missing, given twice or out of range
+    │   ├── Unauthenticated          no key came, or none that is known
     │   ├── RequestTimeout           the bytes of the request come too slowly
     │   ├── UnknownFormat            a body in a format that nobody here reads
+    │   │   └── UnknownEncoding      a body that is compressed as nobody here reads, or more than once
     │   ├── NotAcceptable            an answer in a format that nobody here writes
     │   ├── BodyTooLarge             the body, or what it expands to, is over the limit
     │   ├── UnknownFunction          no function of that name
@@ -16,13 +18,15 @@
     ├── ServiceError                 the caller can try again
     │   ├── NotReady                 the service is still starting
     │   ├── QueueFull                more was asked for than can be answered soon
+    │   ├── RateLimited              the key has had what it may have for now
     │   ├── OutOfMemory              the device has no room for a block
     │   ├── Draining                 the service is about to end
     │   ├── TooManyConnections       as many are open as the service holds
     │   └── DeadlinePassed           no answer within the time that was given
     ├── ComputeFailed                the computation raised; the log has the traceback
     ├── VerificationFailed           the answer is further off than the request tolerates
-    └── LoadError                    a file of the registry does not load; stops the start
+    ├── LoadError                    a file of the registry does not load; stops the start
+    └── KeyFileError                 the file of keys cannot be used; stops the start
 
 Each error carries ``code``, the word that programs branch on, ``detail``, one sentence that says what
 was expected, what came and what to do, and ``fields``, the typed facts behind the sentence.
@@ -55,6 +59,12 @@ class DecodeError(RequestError):
     code = "decode_error"
 
 
+class Unauthenticated(RequestError):
+    """The service asks for a key, and none came, or none that it knows."""
+
+    code = "unauthenticated"
+
+
 class RequestTimeout(RequestError):
     """The bytes of the request did not come, or came too slowly."""
 
@@ -65,6 +75,10 @@ class UnknownFormat(RequestError):
     """The body is in a format that this service does not read."""
 
     code = "unknown_format"
+
+
+class UnknownEncoding(UnknownFormat):
+    """The body is compressed in a way that this service does not read, or more than once."""
 
 
 class NotAcceptable(RequestError):
@@ -129,6 +143,12 @@ class QueueFull(ServiceError):
     code = "queue_full"
 
 
+class RateLimited(ServiceError):
+    """The key has had what its ``limit`` allows; try again after ``retry_after_seconds``."""
+
+    code = "rate_limited"
+
+
 class OutOfMemory(ServiceError):
     """The device has no room for a block of the computation, not even for half of one."""
 
@@ -167,6 +187,15 @@ class VerificationFailed(JJTError):
 
 class LoadError(JJTError):
     """A file of the registry does not load; ``path`` and ``reason`` say which and why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class KeyFileError(JJTError):
+    """The file of keys cannot be used; ``path`` and ``reason`` say which and why."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")

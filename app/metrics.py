@@ -1,10 +1,11 @@
 """Every metric: its name, help, unit and buckets, in one place. Knows neither engine nor wire.
 
 Labels are bounded: routes are templates, functions are those of the registry, and anything else is
-``unknown``, so that made-up names cannot fill the memory.
+``unknown``, so that made-up names cannot fill the memory. Keys are those of the file of keys, by name.
 """
 
 from collections.abc import Collection
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -17,6 +18,28 @@ BYTES = tuple(float(1 << power) for power in range(8, 33, 4))
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
+Child = TypeVar("Child")
+
+
+class Labelled(Generic[Child]):
+    """A metric with labels that every request counts in: its children are found without a lock.
+
+    Args:
+        metric: of the library.
+    """
+
+    def __init__(self, metric: Any) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Child] = {}
+
+    def labels(self, *values: str) -> Child:
+        """The child with these values, of which there are as many as the labels' bounds allow."""
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
+
+
 class Metrics:
     """The metrics of one service, in a registry of their own."""
 
@@ -24,15 +47,17 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        self.requests: Labelled[Counter] = Labelled(
+            Counter("jjt_requests", "Requests answered.", ("route", "method", "status"), registry=registry)
         )
-        self.request_seconds = Histogram(
-            "jjt_request_seconds",
-            "Seconds from a request's head to the last byte of its answer.",
-            ("route",),
-            buckets=SECONDS,
-            registry=registry,
+        self.request_seconds: Labelled[Histogram] = Labelled(
+            Histogram(
+                "jjt_request_seconds",
+                "Seconds from a request's head to the last byte of its answer.",
+                ("route",),
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
         self.in_flight = Gauge("jjt_requests_in_flight", "Requests being answered now.", registry=registry)
         self.connections = Gauge("jjt_connections", "Connections that are open.", registry=registry)
@@ -42,8 +67,8 @@ class Metrics:
             ("code",),
             registry=registry,
         )
-        self.answers = Counter(
-            "jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry
+        self.answers: Labelled[Counter] = Labelled(
+            Counter("jjt_answers", "Matrices answered.", ("function", "algorithm"), registry=registry)
         )
         self.verified = Counter(
             "jjt_verified", "Matrices of which entries were recomputed.", ("function",), registry=registry
@@ -54,12 +79,14 @@ class Metrics:
             ("function",),
             registry=registry,
         )
-        self.stage_seconds = Histogram(
-            "jjt_stage_seconds",
-            "Seconds that an answer spent in a stage: decode, queue, compile, compute, verify, encode.",
-            ("stage", "function"),
-            buckets=SECONDS,
-            registry=registry,
+        self.stage_seconds: Labelled[Histogram] = Labelled(
+            Histogram(
+                "jjt_stage_seconds",
+                "Seconds that an answer spent in a stage: decode, queue, compile, compute, verify, encode.",
+                ("stage", "function"),
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
         self.body_bytes = Histogram(
             "jjt_body_bytes", "Bytes of the bodies of POST /jjt.", buckets=BYTES, registry=registry
@@ -103,6 +130,30 @@ class Metrics:
             "jjt_refused",
             "Requests refused before they were computed, by code.",
             ("code",),
+            registry=registry,
+        )
+        self.keys = Gauge("jjt_keys", "Keys that are known.", registry=registry)
+        self.keys_reload_failures = Counter(
+            "jjt_keys_reload_failures",
+            "Changes of the file of keys that could not be used; those before them stay.",
+            registry=registry,
+        )
+        self.key_requests = Counter(
+            "jjt_key_requests", "Requests let in by their key.", ("key",), registry=registry
+        )
+        self.key_refused = Counter(
+            "jjt_key_refused",
+            "Requests refused as rate_limited, by the limit: requests, bytes, device_seconds.",
+            ("key", "limit"),
+            registry=registry,
+        )
+        self.key_bytes = Counter(
+            "jjt_key_bytes", "Bytes of bodies and answers of a key.", ("key",), registry=registry
+        )
+        self.key_device_seconds = Counter(
+            "jjt_key_device_seconds",
+            "Seconds that a key had the device.",
+            ("key",),
             registry=registry,
         )
         self.executables = Gauge(

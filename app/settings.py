@@ -1,5 +1,6 @@
 """One frozen ``Settings``: command-line flags over ``JJT_…`` variables over defaults. Units in the names."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1 << 20
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,]+")
 
 
 class Settings(BaseSettings):
@@ -55,6 +57,10 @@ class Settings(BaseSettings):
     compiled_bytes: int = Field(
         256 * MIB, gt=0, description="compiled programs that are kept between starts, on disk"
     )
+    keys: Path | None = Field(None, description="file of the keys that requests are asked for; none: no keys")
+    cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="origins whose pages may ask from a browser, between commas; * for all"
+    )
     reload: bool = Field(True, description="watch the registry and reload functions when files change")
     log: Literal["console", "json"] = Field("console", description="form of the log lines")
 
@@ -62,3 +68,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(Path(part) for part in value.split(":") if part) if isinstance(value, str) else value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(part for part in (part.strip() for part in value.split(",")) if part)
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin such as https://lab.example or http://localhost:3000"
+                )
+        return origins or None

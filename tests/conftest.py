@@ -34,6 +34,7 @@ settings.register_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long too")
+    parser.addoption("--keys", action="store_true", help="run tests/e2e with keys on")
     parser.addoption("--packages", action="store_true", help="run the tests of functions of other packages")
 
 

@@ -59,6 +59,13 @@ WRONG = [
     (("run", "two_waves", "registry/two_waves.py", "--precision", "low"), "--precision"),
     (("run", "two_waves", "registry/two_waves.py", "--verify", "0"), "--verify"),
     (("run", "two_waves", "registry/two_waves.py", "--verify", "4097"), "--verify"),
+    (("keys", "add", "--keys", "keys"), "name"),
+    (("keys", "add", "lab"), "--keys"),
+    (("keys", "list"), "--keys"),
+    (("keys", "add", "a b", "--keys", "keys"), "name"),
+    (("keys", "add", "lab", "--keys", "keys", "--requests-per-second", "0"), "requests_per_second"),
+    (("keys", "add", "lab", "--keys", "keys", "--bytes-burst", "5"), "bytes_burst goes with"),
+    (("serve", "--cors-origins", "lab.example"), "is no origin"),
 ]
 
 
@@ -238,3 +245,26 @@ def test_demo_shows_a_matrix_and_a_bar_for_each_stage(folder: Path) -> None:
     for stage in ("decode", "queue", "compile", "compute", "encode"):
         assert len(re.findall(rf"^{stage} +[\d.]+", done.stdout, re.MULTILINE)) == 2
     assert "█" in done.stdout
+
+
+def test_a_key_is_printed_once_listed_by_its_limits_and_removed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JJT_KEYS", "keys")
+    limits = ("--requests-per-second", "5", "--bytes-per-second", "1e6", "--device-seconds-per-minute", "20")
+    code, secret, said = run(capsys, "keys", "add", "lab", *limits)
+    assert code == 0
+    assert re.fullmatch(r"jjt_[\w-]{43}\n", secret), "alone, to be sent into a file"
+    assert secret.strip() not in said
+    assert run(capsys, "keys", "add", "room")[0] == 0
+    code, listed, _ = run(capsys, "keys", "list")
+    assert code == 0
+    for limit in ("5 requests a second, 50 at once", "bytes a second", "20 device seconds a minute", "none"):
+        assert limit in listed
+    for known in (secret.strip(), (folder / "keys").read_text().split('"sha256":"')[1][:64]):
+        assert known not in listed
+    assert run(capsys, "keys", "remove", "lab")[0] == 0
+    assert "lab" not in run(capsys, "keys", "list")[1]
+    for wrong in (("add", "room"), ("remove", "lab"), ("list", "--keys", "nothing")):
+        code, out, err = run(capsys, "keys", *wrong)
+        assert (code, out, len(err.splitlines())) == (1, "", 1)

@@ -7,14 +7,17 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import functions, health, jjt, limits, measures, plan
+from app.api import functions, health, jjt, limits, measures, pages, plan
+from app.api.direct import Direct
 from app.api.doorway import Doorway
 from app.api.failures import answer_failures
+from app.api.gate import Gate
 from app.api.house import House
 from app.api.openapi import describe
+from app.api.origins import Origins
 from app.settings import Settings
 
-ROUTERS = (jjt.router, functions.router, plan.router, health.router, limits.router, measures.router)
+ROUTERS = tuple(part.router for part in (jjt, functions, plan, health, limits, measures, pages))
 
 
 def create_app(settings: Settings, announce: Callable[[House], None] | None = None) -> FastAPI:
@@ -26,6 +29,7 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
 
     Raises:
         LoadError: for the first file of the registry that does not load.
+        KeyFileError: where the file of keys cannot be used.
     """
     house = House(settings, announce)
 
@@ -34,19 +38,27 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
         async with house.open():
             yield
 
-    app = FastAPIOffline(  # the documentation pages with their scripts, from no content network
+    app = FastAPIOffline(  # mounts the scripts of the documentation pages, which then need no content network
+        docs_url=None,
+        redoc_url=None,
+        static_url=pages.STATIC,
+        openapi_url=pages.DOCUMENT,
         title="jjt",
         version=version("jjt"),
         summary="K = J(x1) J(x2)ᵀ of registered JAX functions, matrix-free",
         redirect_slashes=False,
         lifespan=lifespan,
-        swagger_ui_parameters={"validatorUrl": None},
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(Direct, endpoints={"/jjt": jjt.jjt})
+    if house.keyring is not None:
+        app.add_middleware(Gate, keyring=house.keyring)
     app.add_middleware(Doorway, house=house)
+    if settings.cors_origins:
+        app.add_middleware(Origins, origins=settings.cors_origins)
     answer_failures(app)
-    describe(app)
+    describe(app, keyed=house.keyring is not None)
     return app

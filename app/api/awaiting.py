@@ -2,24 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio.to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from app.errors import JJTError
-
 INLINE_BYTES = 64 << 10  # handing smaller work to a thread costs more than doing it on the loop
+MOMENT_SECONDS = 0.02  # for which a client is taken to wait for its answer, and is not looked for
 T = TypeVar("T")
 
 
 async def off_loop(size_bytes: int, work: Callable[..., T], *args: Any) -> T:
     """Do work on so many bytes in a thread; where they are few, here."""
-    if size_bytes <= INLINE_BYTES:
-        return work(*args)
-    return await anyio.to_thread.run_sync(work, *args)
+    return await unless(size_bytes <= INLINE_BYTES, work, *args)
+
+
+async def unless(quick: bool, work: Callable[..., T], *args: Any) -> T:
+    """Do work in a thread, unless it is quick: then here."""
+    return work(*args) if quick else await anyio.to_thread.run_sync(work, *args)
 
 
 async def unless_client_leaves(receive: Receive, answering: Coroutine[Any, Any, T]) -> T:
@@ -28,17 +29,46 @@ async def unless_client_leaves(receive: Receive, answering: Coroutine[Any, Any, 
     Raises:
         ClientDisconnect: if the client left first.
     """
-    work, gone = asyncio.ensure_future(answering), asyncio.ensure_future(left(receive))
+    watch = _Watch(receive)
     try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise ClientDisconnect
+        return await answering
+    except asyncio.CancelledError:
+        if watch.fired():
+            raise ClientDisconnect from None
+        raise
     finally:
-        gone.cancel()
-        if work.cancel():
-            with suppress(asyncio.CancelledError, JJTError):
-                await work
+        watch.end()
+
+
+class _Watch:
+    """After a moment, looks for a client that leaves, and cancels the task that began."""
+
+    def __init__(self, receive: Receive) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._receive = receive
+        self._cancelled = False
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(MOMENT_SECONDS, self._begin)
+
+    def fired(self) -> bool:
+        """Whether the task was cancelled for this reason, and no other."""
+        return self._cancelled and self._task.uncancel() == 0
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        await left(self._receive)
+        self._cancelled = True
+        self._task.cancel()
 
 
 async def left(receive: Receive) -> None:

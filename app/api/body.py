@@ -2,25 +2,25 @@
 
 from collections.abc import Callable
 
-from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from app.errors import BodyTooLarge
 
 
-def announced_bytes(request: Request, allowed_bytes: int) -> int:
-    """The size of the body as its header has it, 0 where it has none; no more than is allowed."""
-    declared = request.headers.get("content-length", "")
+def announced_bytes(declared: str, allowed_bytes: int) -> int:
+    """The size of a body as its Content-Length has it, 0 where that says none; no more than is allowed."""
     return min(int(declared), allowed_bytes) if _is_number(declared) else 0
 
 
 async def read_body(
-    request: Request, allowed_bytes: int, reserve: Callable[[int], None] = lambda _: None
+    receive: Receive, declared: str, allowed_bytes: int, reserve: Callable[[int], None] = lambda _: None
 ) -> bytes:
     """The whole body.
 
     Args:
-        request: whose body was not read.
+        receive: of a request whose body was not read.
+        declared: its Content-Length, empty where it has none.
         allowed_bytes: its largest size.
         reserve: is told, before it is exceeded, how many bytes more than were announced may be held.
 
@@ -28,24 +28,26 @@ async def read_body(
         BodyTooLarge: as soon as it is known that more than ``allowed_bytes`` come.
         ClientDisconnect: if the client left before the end.
     """
-    declared = request.headers.get("content-length", "")
     if _is_number(declared) and int(declared) > allowed_bytes:
         raise _too_large(allowed_bytes)
-    reserved = announced_bytes(request, allowed_bytes)
+    reserved = announced_bytes(declared, allowed_bytes)
     body = bytearray()  # a list of a million one-byte chunks would take a hundred times their size
-    more = True
-    while more:
-        message = await request.receive()
+    while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > allowed_bytes:
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        size = len(body) + len(piece)
+        if size > allowed_bytes:
             raise _too_large(allowed_bytes)
-        if len(body) > reserved:
-            reserved = min(2 * len(body), allowed_bytes)
+        if size > reserved:
+            reserved = min(2 * size, allowed_bytes)
             reserve(reserved)
-        more = message.get("more_body", False)
-    return bytes(body)
+        if not (body or more):
+            return piece  # all of it came at once
+        body += piece
+        if not more:
+            return bytes(body)
 
 
 def _is_number(declared: str) -> bool:

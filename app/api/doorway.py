@@ -5,7 +5,7 @@ Knows nothing of routes. HEAD is answered here, as GET without a body, so that n
 
 import asyncio
 import re
-import uuid
+import secrets
 from time import perf_counter
 
 import structlog
@@ -15,12 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
+from app.api.logs import NAMES
+from app.api.safety import safe_headers
 from app.api.trace_context import TraceContext, context_of
 from app.api.tracing import ANSWERED, Record
 from app.errors import ComputeFailed, Draining, RequestTimeout
 from app.metrics import METHODS, UNKNOWN, bounded
 
-REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+FIT_ID = re.compile(rb"[!-~]{1,128}")
 CUT = "jjt.cut"  # in the extensions of a scope: resets the connection
 MAX_HEADER_BYTES = 64 << 10
 MIN_BYTES_PER_SECOND = 4 << 10  # of a body, beside the seconds that it may stall
@@ -51,12 +53,11 @@ class Doorway:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, receive, send, self._stall_seconds, self._draining)
-        structlog.contextvars.clear_contextvars()
         names = {"request_id": visit.request_id}
         if self._tracing is not None:
             visit.trace = context_of(scope["headers"])
             names["trace_id"] = visit.trace.trace_id
-        structlog.contextvars.bind_contextvars(**names)
+        NAMES.set(names)
         with self._metrics.in_flight.track_inprogress():
             await self._answer(visit)
         self._record(visit)
@@ -97,7 +98,7 @@ class Doorway:
 
     def _record(self, visit: "_Visit") -> None:
         scope, seconds = visit.scope, perf_counter() - visit.began
-        route = getattr(scope.get("route"), "path", "") or UNKNOWN
+        route = scope.get("jjt.route") or getattr(scope.get("route"), "path", "") or UNKNOWN
         self._metrics.requests.labels(route, bounded(visit.method, METHODS), str(visit.status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if route in QUIET and visit.status in EXPECTED:
@@ -164,7 +165,11 @@ class _Visit:
         """Send a message on, with the id in the head and without a body for HEAD."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
+            headers = [
+                *message.get("headers", []),
+                *safe_headers(self.scope["path"]),
+                (b"x-request-id", self.request_id.encode()),
+            ]
             if self.status == STATUS[RequestTimeout] or self._draining.begun:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
@@ -190,9 +195,9 @@ class _Visit:
 def request_id_of(scope: Scope) -> str:
     """The id that a request brought, if it is fit to be taken over; else a new one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    if len(given) == 1 and REQUEST_ID.fullmatch(given[0]):
+    if len(given) == 1 and FIT_ID.fullmatch(given[0]):
         return given[0].decode("ascii")
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def _head_bytes(scope: Scope) -> int:

@@ -12,9 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.safety import safe_headers
+from app.wire import ENCODINGS
 
 STATUS: dict[type[errors.JJTError], int] = {
     errors.DecodeError: 400,
+    errors.Unauthenticated: 401,
     errors.UnknownFunction: 404,
     errors.UnknownVersion: 404,
     errors.NotAcceptable: 406,
@@ -25,6 +28,7 @@ STATUS: dict[type[errors.JJTError], int] = {
     errors.NotApplicable: 422,
     errors.AnswerTooLarge: 422,
     errors.QueueFull: 429,
+    errors.RateLimited: 429,
     errors.ComputeFailed: 500,
     errors.VerificationFailed: 500,
     errors.NotReady: 503,
@@ -39,6 +43,10 @@ CODES = {404: "not_found", 405: "method_not_allowed", 431: "headers_too_large"}
 RETRY_AFTER_SECONDS = dict.fromkeys(
     (kind.code for kind in (errors.NotReady, errors.Draining, errors.TooManyConnections)), 1
 )
+# RFC 9110, 12.5.3: what a body may be compressed with, where that was what it was refused for.
+HEADERS: dict[type[errors.JJTError], dict[str, str]] = {
+    errors.UnknownEncoding: {"Accept-Encoding": ", ".join(ENCODINGS)},
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -68,7 +76,8 @@ def problem(
 
 def written(answer: Response, request_id: str) -> bytes:
     """The last answer of a connection as HTTP/1.1, for what is refused before there is a request."""
-    headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+    ours = ((b"x-request-id", request_id.encode()), (b"connection", b"close"))
+    headers = [*answer.raw_headers, *safe_headers(""), *ours]
     status = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n".encode()
     return b"".join([status, *(b"%b: %b\r\n" % header for header in headers), b"\r\n", bytes(answer.body)])
 
@@ -90,10 +99,16 @@ def request_id(request: Request) -> str:
     return request.scope.get("jjt.request_id", "")
 
 
+def of_ours(request: Request, error: errors.JJTError) -> Response:
+    """The answer that an error is."""
+    request.scope.get("jjt.said", {})["code"] = error.code
+    headers = HEADERS.get(type(error))
+    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields, headers)
+
+
 async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.JJTError)
-    request.scope.get("jjt.said", {})["code"] = error.code
-    return problem(status_of(error), error.code, error.detail, request_id(request), error.fields)
+    return of_ours(request, error)
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:

@@ -15,7 +15,8 @@ from fastapi import Request
 
 from app.api import tracing
 from app.api.draining import Drain
-from app.api.freshness import stale
+from app.api.freshness import Freshness
+from app.api.keyring import Keyring
 from app.api.readying import Readying
 from app.catalog import Catalog
 from app.engine import Engine, local_devices
@@ -23,7 +24,7 @@ from app.engine.compilations import heard
 from app.errors import ComputeFailed, NotReady
 from app.function import Function
 from app.metrics import Metrics
-from app.scheduler import Admission, Scheduler
+from app.scheduler import Admission, Scheduler, unlimited
 from app.settings import Settings
 
 CLOSE_SECONDS = 1.0  # for each lane; what was asked for is answered by then
@@ -39,11 +40,13 @@ class House:
 
     Raises:
         LoadError: for the first file of the registry that does not load.
+        KeyFileError: where the file of keys cannot be used.
     """
 
     def __init__(self, settings: Settings, announce: Callable[["House"], None] | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.keyring = Keyring(settings.keys, self.metrics) if settings.keys else None
         self.catalog = Catalog(settings.registry, settings.data)
         self.catalog.load()
         self.engines = [
@@ -59,9 +62,11 @@ class House:
             for number, device in enumerate(local_devices())
         ]
         admission = Admission(settings.queue_seconds, settings.queue_bytes, len(self.engines))
-        self.scheduler = Scheduler(self.engines, self.metrics, admission)
+        spent = self.keyring.spent if self.keyring else unlimited
+        self.scheduler = Scheduler(self.engines, self.metrics, admission, spent=spent)
         self._readying = Readying(settings, self.engines, self.scheduler)
         self._kept: dict[tuple[str, int], int] = {}  # bytes by function and device
+        self._freshness = Freshness()
         self.draining = Drain()
         self.closed_in_time = True
         self.tracing = tracing.from_environment()
@@ -103,8 +108,11 @@ class House:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Warm up and keep fresh, in the background, while the service runs; then close the lanes."""
-        lasting = (self._warm_up(), self._keep_fresh(), self._make_cards())
-        with heard(lambda source: self.metrics.programs.labels(source).inc()):
+        lasting = [self._warm_up(), self._keep_fresh(), self._make_cards()]
+        if self.keyring:
+            lasting.append(self.keyring.keep_fresh(self._freshness.of_file(self.keyring.path)))
+        counted = heard(lambda source: self.metrics.programs.labels(source).inc())
+        with counted, self._freshness.hangups():
             tasks = [asyncio.create_task(each) for each in lasting]
             try:
                 yield
@@ -152,7 +160,8 @@ class House:
         self.metrics.kept_bytes.labels(function.name).set(total)
 
     async def _keep_fresh(self) -> None:
-        async for _ in stale(self.settings.registry, watch=self.settings.reload):
+        watch = self.settings.reload
+        async for _ in self._freshness.of_folders(self.settings.registry, watch=watch):
             await self._reload()
 
     async def _reload(self) -> None:

@@ -8,23 +8,27 @@ from time import perf_counter
 from typing import Literal, cast
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Scope
 
 from app import wire
-from app.api.awaiting import off_loop, unless_client_leaves
+from app.api.awaiting import INLINE_BYTES, unless, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
+from app.api.encoding import codings, expand, packed
+from app.api.head import Head, head_of
 from app.api.house import House, house_of
 from app.api.openapi import jjt_operation
 from app.api.streaming import StreamedAnswer, streams
 from app.api.tracing import note
 from app.api.verifying import said, verified
+from app.api.written import Written
 from app.engine import Problem
 from app.metrics import Metrics
 from app.scheduler import Ticket
 from app.specs import Answer
 
 HELD_PANELS = 6  # of a streamed answer, at most: computed ahead, put together, being sent
-DEADLINE = ("JJT-Deadline", "deadline_seconds")  # the header, and the option that it is
+DEADLINE = "deadline_seconds"  # what the header JJT-Deadline says
 Precision = Literal["highest", "high", "default"]
 router = APIRouter(tags=["matrix"])
 
@@ -45,31 +49,36 @@ async def jjt(request: Request) -> Response:
     """
     house, arrived = house_of(request), asyncio.get_running_loop().time()
     house.require_ready()
-    content_type, accept = (_joined(request, name) for name in ("content-type", "accept"))
-    writer = wire.negotiate(accept, content_type)
-    wire.reader_for(content_type)
+    head = head_of(request.scope)
+    writer = wire.negotiate(head.accept, head.content_type)
+    reader = wire.reader_for(head.content_type)
+    encoding, packing = codings(head, request.scope)
     allowed = house.settings.max_body_bytes
-    client, announced = client_of(request), announced_bytes(request, allowed)
+    announced = announced_bytes(head.content_length, allowed)
     with ExitStack() as held:
-        ticket = held.enter_context(house.scheduler.admitted(client, announced))
-        body = await read_body(request, allowed, ticket.resize)
+        ticket = held.enter_context(house.scheduler.admitted(client_of(request), announced))
+        body = await read_body(request.receive, head.content_length, allowed, ticket.resize)
+        if encoding is not None:
+            body = await expand(encoding, body, allowed, ticket.resize)
         ticket.resize(len(body))
         house.metrics.body_bytes.observe(len(body))
-        asked = await off_loop(len(body), _understand, house, content_type, body, request)
+        asked = await unless(reader.quick(body), _understand, house, head, body, request.scope)
         deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
         answer_bytes = asked.problem.answer_bytes
         if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
             ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
-            begun = _begun(house, asked, writer, deadline, ticket, held)
+            begun = _begun(house, asked, writer, deadline, ticket, held, packing)
             streamed = await unless_client_leaves(request.receive, begun)
             note(request.scope, streamed.answer)
             return streamed
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
         answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
-        content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
+        quick = answer_bytes <= INLINE_BYTES
+        content = await unless(quick, _encode, writer, answer, asked.options.arrays)
+        content, coded = await packed(packing, content)
     note(request.scope, answer)
     _count(house.metrics, answer, len(content))
-    return Response(content, 200, _whole_headers(answer), media_type=writer.media_type)
+    return Written(content, [*_whole_headers(answer, writer.media_type, len(content)), *coded])
 
 
 async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
@@ -84,22 +93,30 @@ async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket
 
 
 async def _begun(
-    house: House, asked: _Asked, writer: wire.Codec, deadline: float, ticket: Ticket, held: ExitStack
+    house: House,
+    asked: _Asked,
+    writer: wire.Codec,
+    deadline: float,
+    ticket: Ticket,
+    held: ExitStack,
+    packing: wire.Packing | None,
 ) -> StreamedAnswer:
     stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
     held.callback(stream.close)
     stream.answer.times.decode, stream.answer.times.decode_ended = asked.seconds, asked.ended
     known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
-    return await StreamedAnswer.begun(stream, writer, house, _headers(stream.answer, known), held)
+    headers = _headers(stream.answer, known)
+    return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
 
 
-def _understand(house: House, content_type: str | None, body: bytes, request: Request) -> _Asked:
+def _understand(house: House, head: Head, body: bytes, scope: Scope) -> _Asked:
     began = perf_counter()
-    message = wire.decode(content_type, body, house.settings.max_body_bytes)
-    asked = [*request.query_params.multi_items(), *((DEADLINE[1], text) for text in _deadlines(request))]
-    options = wire.read_options(message.options, asked)
+    message = wire.decode(head.content_type, body, house.settings.max_body_bytes)
+    # What callers who cannot touch the body or the query say is an option like the others.
+    query = head.query if head.deadline is None else (*head.query, (DEADLINE, head.deadline))
+    options = wire.read_options(message.options, query)
     function = house.catalog.get(options.function)
-    request.scope["jjt.said"]["function"] = function.name
+    scope["jjt.said"]["function"] = function.name
     precision = cast("Precision", options.precision)  # one of OPTIONS["precision"], checked there
     problem = house.engine.problem(
         function, message.arrays, message.weak, wrt=options.wrt, precision=precision
@@ -117,25 +134,31 @@ def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
     return content
 
 
-def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> dict[str, str]:
+def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> list[tuple[bytes, bytes]]:
     together = f';desc="batch of {answer.batch}"' if answer.batch > 1 else ""
-    timing = (
-        f"{stage};dur={seconds * 1e3:.3f}{together if stage == 'compute' else ''}"
-        for stage, seconds in stages
+    timing = ", ".join(
+        [
+            f"{stage};dur={seconds * 1e3:.3f}{together if stage == 'compute' else ''}"
+            for stage, seconds in stages
+        ]
     )
-    return {
-        "JJT-Function": f"{answer.function}@{answer.version}",
-        "JJT-Algorithm": answer.algorithm,
-        "Server-Timing": ", ".join(timing),
-    }
+    return [
+        (b"jjt-function", f"{answer.function}@{answer.version}".encode("latin-1")),
+        (b"jjt-algorithm", answer.algorithm.encode("latin-1")),
+        (b"server-timing", timing.encode("latin-1")),
+    ]
 
 
-def _whole_headers(answer: Answer) -> dict[str, str]:
-    return {
-        **_headers(answer, _stages(answer)),
-        "JJT-Non-Finite": str(answer.non_finite),
-        **({} if answer.verified is None else {"JJT-Verified": said(answer.verified)}),
-    }
+def _whole_headers(answer: Answer, media_type: str, length: int) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"content-type", media_type.encode("latin-1")),
+        (b"content-length", b"%d" % length),
+        *_headers(answer, _stages(answer)),
+        (b"jjt-non-finite", b"%d" % answer.non_finite),
+    ]
+    if answer.verified is not None:
+        headers.append((b"jjt-verified", said(answer.verified).encode("latin-1")))
+    return headers
 
 
 def _stages(answer: Answer) -> tuple[tuple[str, float], ...]:
@@ -155,13 +178,3 @@ def _count(metrics: Metrics, answer: Answer, content_bytes: int) -> None:
     metrics.answer_bytes.observe(content_bytes)
     for stage, seconds in _stages(answer):
         metrics.stage_seconds.labels(stage, answer.function).observe(seconds)
-
-
-def _deadlines(request: Request) -> list[str]:
-    """What callers who cannot touch the body or the query say: an option like the others."""
-    return request.headers.getlist(DEADLINE[0])
-
-
-def _joined(request: Request, name: str) -> str | None:
-    """All headers of one name as one, so that two Content-Types are no format that anybody reads."""
-    return ", ".join(request.headers.getlist(name)) or None

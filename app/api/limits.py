@@ -10,7 +10,7 @@ from app.api.house import House, house_of
 from app.api.models import Limits
 from app.api.openapi import failing
 from app.engine import ALGORITHMS
-from app.wire import CODECS, OPTIONS
+from app.wire import CODECS, ENCODINGS, OPTIONS
 
 router = APIRouter(tags=["limits"])
 
@@ -33,6 +33,7 @@ async def limits(house: Annotated[House, Depends(house_of)]) -> Limits:
         connections=settings.connections,
         reads=[codec.media_type for codec in CODECS.values() if codec.reads],
         writes=[codec.media_type for codec in CODECS.values() if codec.writes],
+        encodings=list(ENCODINGS),
         algorithms=["auto", *(algorithm.name for algorithm in ALGORITHMS)],
         precisions=list(OPTIONS["precision"].schema["enum"]),
         device=house.engine.device_kind,

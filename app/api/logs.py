@@ -3,44 +3,104 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any, BinaryIO, Literal
 
+import orjson
 import structlog
 from structlog.typing import Processor
 
+NAMES: ContextVar[dict[str, str]] = ContextVar("names")  # of the request during which something is logged
 
-def configure(form: Literal["console", "json"]) -> None:
-    """Send everything that is logged, by this code and by its libraries, to stderr in one form."""
+
+def configure(form: Literal["console", "json"], stream: BinaryIO | None = None) -> None:
+    """Send everything that is logged, by this code and by its libraries, to one stream in one form.
+
+    Args:
+        form: of the lines.
+        stream: where they go; stderr by default.
+    """
+    lines = _Lines(stream or sys.stderr.buffer)
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_names,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         escape_controls,
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
     render: Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str)
         if form == "json"
         else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=lines.are_read_at_once, exception_formatter=structlog.dev.plain_traceback
         )
     )
-    handler = logging.StreamHandler()
+    structlog.configure(
+        processors=[*shared, render, as_bytes],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=lambda *_: lines,
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render, as_text],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of each platform that is not there
+
+
+class _Lines(structlog.BytesLogger):
+    """Writes lines; where nobody takes them any more, no request fails for that."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        self.are_read_at_once = stream.isatty()
+
+    def msg(self, message: bytes) -> None:
+        """Write one."""
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
+
+
+class _Handler(logging.Handler):
+    """Writes what libraries log."""
+
+    def __init__(self, lines: _Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            self._lines.msg(as_bytes(None, "", self.format(record)))
+        except Exception:
+            self.handleError(record)
+
+
+def add_names(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the request."""
+    names = NAMES.get(None)
+    if names is not None:
+        event.update(names)
+    return event
+
+
+def as_bytes(_: Any, __: str, line: Any) -> bytes:
+    """A rendered line, in UTF-8."""
+    return line if isinstance(line, bytes) else line.encode("utf-8", "backslashreplace")
+
+
+def as_text(_: Any, __: str, line: Any) -> str:
+    """A rendered line, for the standard library."""
+    return line.decode() if isinstance(line, bytes) else line
 
 
 def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -181,6 +181,7 @@ class Limits(BaseModel):
     connections: int
     reads: list[str] = Field(description="media types of bodies")
     writes: list[str] = Field(description="media types of answers")
+    encodings: list[str] = Field(description="what bodies and answers may be compressed with")
     algorithms: list[str]
     precisions: list[str]
     device: str = Field(description="kind of the devices")

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from app import errors
 from app.api.failures import MEDIA_TYPE, STATUS
 from app.api.models import Problem
-from app.wire import CODECS, OPTIONS
+from app.wire import CODECS, ENCODINGS, OPTIONS
 
 PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 JJT_FAILURES = (
@@ -27,6 +27,7 @@ JJT_FAILURES = (
     errors.DeadlinePassed,
     errors.VerificationFailed,
 )
+WITH_KEYS = (errors.Unauthenticated, errors.RateLimited)
 EVERYWHERE = (errors.RequestTimeout, errors.ComputeFailed, errors.Draining, errors.TooManyConnections)
 JJT_HEADERS = {
     "JJT-Function": "name@version of the function that was used",
@@ -34,15 +35,32 @@ JJT_HEADERS = {
     "JJT-Non-Finite": "number of entries that are NaN or infinite; not with answers that are streamed",
     "JJT-Verified": "with `verify`: the largest error among the recomputed entries, in units of "
     "eps · ‖J1 row‖ · ‖J2 row‖, and after semicolons `entries`, `dtype` and `evaluation`",
+    "Content-Encoding": "how it is compressed, where `Accept-Encoding` takes one of "
+    f"{', '.join(ENCODINGS)} and that pays, or that is ranked above `identity`",
+    "Vary": "the headers of the request that the form of the answer depends on",
     "Server-Timing": "milliseconds per stage: decode, queue, compile, compute, verify, encode; "
     "of a request that was computed as one with others, compute says the size of the batch",
 }
 
+COMPRESSED = (
+    f"Compressed, with `Content-Encoding`, as one of {', '.join(ENCODINGS)}, or not; `max_body_bytes` holds "
+    "for what is sent and for what that expands to."
+)
 
-def failing(*kinds: type[errors.JJTError]) -> dict[int | str, dict[str, Any]]:
-    """Document the failures of a route; those of every route are added."""
+
+KEY = {"type": "http", "scheme": "bearer", "description": "asked for where the service has `JJT_KEYS`"}
+OPEN = ("/livez", "/readyz")  # without a key
+
+
+def failing(*kinds: type[errors.JJTError], keyed: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document the failures of a route; those of every route are added.
+
+    Args:
+        kinds: of its own.
+        keyed: whether it asks for a key, where keys are asked for.
+    """
     codes: dict[int, list[str]] = defaultdict(list)
-    for kind in (*kinds, *EVERYWHERE):
+    for kind in (*kinds, *(WITH_KEYS if keyed else ()), *EVERYWHERE):
         codes[STATUS[kind]].append(f"`{kind.code}`: {(kind.__doc__ or '').strip()}")
     codes[431].append("`headers_too_large`: The target and the headers are over `max_header_bytes`.")
     return {
@@ -63,13 +81,18 @@ def jjt_operation() -> dict[str, Any]:
         "responses": {200: done, **failing(*JJT_FAILURES)},
         "openapi_extra": {
             "parameters": [_parameter(name, option) for name, option in OPTIONS.items()],
-            "requestBody": {"required": True, "content": _reads()},
+            "requestBody": {"required": True, "description": COMPRESSED, "content": _reads()},
         },
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Complete what the framework generates: the Problem schema, and no 422 that is never answered."""
+def describe(app: FastAPI, *, keyed: bool) -> None:
+    """Complete what the framework generates: the Problem schema, keys, and no 422 that is never answered.
+
+    Args:
+        app: whose routes are described.
+        keyed: whether keys are asked for.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -78,8 +101,11 @@ def describe(app: FastAPI) -> None:
         schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        for path in document["paths"].values():
+        document["components"]["securitySchemes"] = {"key": KEY}
+        for name, path in document["paths"].items():
             for operation in path.values():
+                if keyed and name not in OPEN:
+                    operation["security"] = [{"key": []}]
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                     del operation["responses"]["422"]
         return document

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from app import errors
 from app.api.body import read_body
 from app.api.clients import client_of
+from app.api.encoding import codings, expand
 from app.api.failures import explain
+from app.api.head import head_of
 from app.api.house import House, house_of
 from app.api.models import PlanAnswer, PlanRequest
 from app.api.openapi import failing
@@ -63,9 +65,13 @@ async def plan(request: Request, house: Annotated[House, Depends(house_of)]) -> 
 
 async def _read(request: Request) -> PlanRequest:
     """The body, parsed here: the framework would guess at a missing Content-Type, and answer 422."""
-    if reader_for(", ".join(request.headers.getlist("content-type")) or None).media_type != JSON:
+    head = head_of(request.scope)
+    if reader_for(head.content_type).media_type != JSON:
         raise errors.UnknownFormat(f"a plan is asked for in {JSON}; send that Content-Type")
-    body = await read_body(request, MAX_PLAN_BYTES)
+    encoding, _ = codings(head, request.scope)
+    body = await read_body(request.receive, head.content_length, MAX_PLAN_BYTES)
+    if encoding is not None:
+        body = await expand(encoding, body, MAX_PLAN_BYTES)
     try:
         return PlanRequest.model_validate_json(body)
     except ValidationError as error:

@@ -5,7 +5,7 @@ one way only: the connection is broken before the length that the head promised.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from time import perf_counter
 
@@ -17,17 +17,20 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.awaiting import left, off_loop, unless_client_leaves
 from app.api.doorway import CUT
+from app.api.encoding import SLOWER, VARY
 from app.api.house import House
 from app.engine import Problem
 from app.errors import AnswerTooLarge, JJTError
 from app.scheduler import Stream
 from app.scheduler.panels import Panels
 from app.settings import Settings
-from app.wire import CODECS, Codec
+from app.wire import CODECS, Codec, Encoding, Packing
 from app.wire.arrays import raw
+from app.wire.encodings import Compressor
 
 PIECE_BYTES = 256 << 10  # handed to the server at a time; a reader has to take as much in ``stall_seconds``
 LAST_SECONDS = 1.0  # for a connection that was cut to be gone
+RawHeaders = Sequence[tuple[bytes, bytes]]
 log = structlog.get_logger()
 
 
@@ -64,7 +67,7 @@ def streams(settings: Settings, problem: Problem, writer: Codec, whole: bool) ->
 
 
 class StreamedAnswer(Response):
-    """A response of known length, of which the first rows are there.
+    """A response of known length, unless it is compressed, of which the first rows are there.
 
     Args:
         stream: of blocks.
@@ -73,12 +76,18 @@ class StreamedAnswer(Response):
         headers: of the response, beside its length.
     """
 
-    def __init__(self, stream: Stream, writer: Codec, house: House, headers: Mapping[str, str]) -> None:
+    def __init__(self, stream: Stream, writer: Codec, house: House, headers: RawHeaders) -> None:
         assert writer.framed is not None
         answer = stream.answer
         self._frame = writer.framed(answer.dtype, answer.shape)
-        length = {"Content-Length": str(self._frame.total_bytes)}
-        super().__init__(None, 200, {**headers, **length}, writer.media_type)
+        super().__init__(b"")
+        self.raw_headers = [
+            (b"content-type", writer.media_type.encode("latin-1")),
+            (b"content-length", b"%d" % self._frame.total_bytes),
+            *headers,
+            VARY,
+        ]
+        self._compressor: Compressor | None = None
         self.answer = answer
         self._metrics = house.metrics
         self._stall_seconds = house.settings.stall_seconds
@@ -89,7 +98,13 @@ class StreamedAnswer(Response):
 
     @classmethod
     async def begun(
-        cls, stream: Stream, writer: Codec, house: House, headers: Mapping[str, str], held: ExitStack
+        cls,
+        stream: Stream,
+        writer: Codec,
+        house: House,
+        headers: RawHeaders,
+        held: ExitStack,
+        packing: Packing | None = None,
     ) -> "StreamedAnswer":
         """Await the first rows: what fails until then can still be answered as an error.
 
@@ -99,14 +114,22 @@ class StreamedAnswer(Response):
             house: that answers.
             headers: of the response, beside its length.
             held: what is let go of, in the end; taken over.
+            packing: how it may be compressed, piece by piece; None for not at all.
 
         Raises:
             JJTError: as the stream does.
         """
         answer = cls(stream, writer, house, headers)
         answer._first = await anext(answer._panels)
+        if packing is not None and packing.pays(raw(answer._first)):
+            answer._compress(packing.encoding)
         answer._held = held.pop_all()
         return answer
+
+    def _compress(self, encoding: Encoding) -> None:
+        self._compressor = encoding.compressor()
+        self.headers["Content-Encoding"] = encoding.name
+        del self.headers["Content-Length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or break the connection."""
@@ -155,6 +178,10 @@ class StreamedAnswer(Response):
         return check
 
     async def _give(self, send: Send, piece: bytes | memoryview, last: bool = False) -> None:
+        if self._compressor is not None:
+            piece = await off_loop(SLOWER * len(piece), _packed, self._compressor, piece, last)
+            if not (piece or last):
+                return
         try:
             async with asyncio.timeout(self._stall_seconds):
                 await send({"type": "http.response.body", "body": piece, "more_body": not last})
@@ -170,6 +197,11 @@ class StreamedAnswer(Response):
             log.error("an answer broke off", code=error.code, detail=error.detail, **facts)
         else:
             log.error("an answer broke off", exc_info=error, **facts)
+
+
+def _packed(compressor: Compressor, piece: bytes | memoryview, last: bool) -> bytes:
+    packed = compressor.compress(piece)
+    return packed + compressor.flush() if last else packed
 
 
 async def _panels(stream: Stream) -> AsyncGenerator[np.ndarray, None]:

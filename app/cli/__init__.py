@@ -15,8 +15,9 @@ import typer
 import typer.main
 from pydantic import ValidationError
 
+from app.cli import keys
+from app.cli.flags import setting, settings_of
 from app.errors import JJTError, RequestError
-from app.settings import Settings
 from app.specs import MOST_VERIFIED
 
 MOST_AT_ONCE = 1024
@@ -28,6 +29,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(keys.commands, name="keys")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -63,20 +65,8 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _setting(name: str, **more: Any) -> Any:
-    """A flag for a setting, with the meaning, unit and default that the setting declares."""
-    field = Settings.model_fields[name]
-    default = ":".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-    shown = "" if default is None else f"default: {default}; "
-    return typer.Option(help=f"{field.description}  [{shown}JJT_{name.upper()}]", show_default=False, **more)
-
-
-def _settings(**flags: Any) -> Settings:
-    return Settings(**{name: value for name, value in flags.items() if value is not None})
-
-
-Registry = Annotated[str | None, _setting("registry")]
-MemoryBytes = Annotated[int | None, _setting("memory_bytes")]
+Registry = Annotated[str | None, setting("registry")]
+MemoryBytes = Annotated[int | None, setting("memory_bytes")]
 Name = Annotated[str, typer.Argument(help="function, as name or name@version")]
 Wrt = Annotated[str | None, typer.Option(help="variable of J, such as x or params.head  [default: its own]")]
 Algorithm = Annotated[str, typer.Option(help="auto, or the name of one")]
@@ -93,30 +83,32 @@ class Format(StrEnum):
 
 @cli.command()
 def serve(
-    host: Annotated[str | None, _setting("host")] = None,
-    port: Annotated[int | None, _setting("port")] = None,
+    host: Annotated[str | None, setting("host")] = None,
+    port: Annotated[int | None, setting("port")] = None,
     registry: Registry = None,
-    data: Annotated[Path | None, _setting("data")] = None,
+    data: Annotated[Path | None, setting("data")] = None,
     memory_bytes: MemoryBytes = None,
-    block_seconds: Annotated[float | None, _setting("block_seconds")] = None,
-    max_body_bytes: Annotated[int | None, _setting("max_body_bytes")] = None,
-    max_answer_bytes: Annotated[int | None, _setting("max_answer_bytes")] = None,
-    stream_bytes: Annotated[int | None, _setting("stream_bytes")] = None,
-    max_stream_bytes: Annotated[int | None, _setting("max_stream_bytes")] = None,
-    deadline_seconds: Annotated[float | None, _setting("deadline_seconds")] = None,
-    queue_seconds: Annotated[float | None, _setting("queue_seconds")] = None,
-    queue_bytes: Annotated[int | None, _setting("queue_bytes")] = None,
-    connections: Annotated[int | None, _setting("connections")] = None,
-    head_seconds: Annotated[float | None, _setting("head_seconds")] = None,
-    stall_seconds: Annotated[float | None, _setting("stall_seconds")] = None,
-    drain_seconds: Annotated[float | None, _setting("drain_seconds")] = None,
-    executables: Annotated[int | None, _setting("executables")] = None,
-    compiled_bytes: Annotated[int | None, _setting("compiled_bytes")] = None,
-    reload: Annotated[bool | None, _setting("reload")] = None,
-    log: Annotated[Literal["console", "json"] | None, _setting("log")] = None,
+    block_seconds: Annotated[float | None, setting("block_seconds")] = None,
+    max_body_bytes: Annotated[int | None, setting("max_body_bytes")] = None,
+    max_answer_bytes: Annotated[int | None, setting("max_answer_bytes")] = None,
+    stream_bytes: Annotated[int | None, setting("stream_bytes")] = None,
+    max_stream_bytes: Annotated[int | None, setting("max_stream_bytes")] = None,
+    deadline_seconds: Annotated[float | None, setting("deadline_seconds")] = None,
+    queue_seconds: Annotated[float | None, setting("queue_seconds")] = None,
+    queue_bytes: Annotated[int | None, setting("queue_bytes")] = None,
+    connections: Annotated[int | None, setting("connections")] = None,
+    head_seconds: Annotated[float | None, setting("head_seconds")] = None,
+    stall_seconds: Annotated[float | None, setting("stall_seconds")] = None,
+    drain_seconds: Annotated[float | None, setting("drain_seconds")] = None,
+    executables: Annotated[int | None, setting("executables")] = None,
+    compiled_bytes: Annotated[int | None, setting("compiled_bytes")] = None,
+    keys: Annotated[Path | None, setting("keys")] = None,
+    cors_origins: Annotated[str | None, setting("cors_origins")] = None,
+    reload: Annotated[bool | None, setting("reload")] = None,
+    log: Annotated[Literal["console", "json"] | None, setting("log")] = None,
 ) -> int:
     """Start the service."""
-    settings = _settings(
+    settings = settings_of(
         host=host,
         port=port,
         registry=registry,
@@ -136,6 +128,8 @@ def serve(
         drain_seconds=drain_seconds,
         executables=executables,
         compiled_bytes=compiled_bytes,
+        keys=keys,
+        cors_origins=cors_origins,
         reload=reload,
         log=log,
     )
@@ -154,7 +148,7 @@ def functions(
     """List the functions, or check the files."""
     from app.cli import listing  # noqa: PLC0415
 
-    settings = _settings(registry=registry)
+    settings = settings_of(registry=registry)
     return listing.check(settings) if check else listing.functions(settings)
 
 
@@ -177,7 +171,7 @@ def plan(
     """
     from app.cli import listing  # noqa: PLC0415
 
-    settings = _settings(registry=registry, memory_bytes=memory_bytes)
+    settings = settings_of(registry=registry, memory_bytes=memory_bytes)
     return listing.plan(settings, name, n1, n2, wrt=wrt, algorithm=algorithm, precision=precision)
 
 
@@ -206,7 +200,7 @@ def run(
         raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
     from app.cli import running  # noqa: PLC0415
 
-    settings = _settings(registry=registry, memory_bytes=memory_bytes)
+    settings = settings_of(registry=registry, memory_bytes=memory_bytes)
     files = {"x1": x1} if x2 is None else {"x1": x1, "x2": x2}
     options: dict[str, Any] = {"wrt": wrt, "algorithm": algorithm, "precision": precision, "verify": verify}
     return running.run(settings, name, files, output, **options)
@@ -242,6 +236,10 @@ def bench(
         bool, typer.Option("--check", help="compare each answer with the first one; exit 1 if one differs")
     ] = False,
     out: Annotated[Path | None, typer.Option(help=".json or .csv file for the figures")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="JJT_KEY", help="where the service asks for one; the variable stays unseen"),
+    ] = None,
 ) -> int:
     """Ask a service as fast as it answers, and show how fast that is.
 
@@ -262,6 +260,7 @@ def bench(
         total_seconds=total_seconds,
         check=check,
         out=out,
+        key=key,
     )
 
 

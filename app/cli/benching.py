@@ -31,6 +31,7 @@ def bench(
     total_seconds: float,
     check: bool,
     out: Path | None,
+    key: str | None = None,
 ) -> int:
     """Measure, print a table and bars, and write a file if there is to be one.
 
@@ -56,7 +57,7 @@ def bench(
         typer.echo(line, err=True)
 
     async def sweep() -> None:
-        asks = load.asks(*await _question(url, name, n1, n2, about), formats)
+        asks = load.asks(*await _question(url, name, n1, n2, about, key), formats, key)
         first = load.Check() if check else load.unchecked
         await _answered(url, asks)
         for ask in asks:
@@ -75,7 +76,7 @@ def bench(
 
 
 async def _question(
-    url: str, name: str | None, n1: int | None, n2: int | None, about: dict[str, Any]
+    url: str, name: str | None, n1: int | None, n2: int | None, about: dict[str, Any], key: str | None
 ) -> tuple[bytes, Any]:
     """The example of a function, as bytes, and the declared tree of its x."""
     import httpx  # noqa: PLC0415
@@ -83,7 +84,7 @@ async def _question(
     import jjt_client  # noqa: PLC0415
 
     try:
-        async with jjt_client.AsyncClient(url, retries=0) as client:
+        async with jjt_client.AsyncClient(url, retries=0, api_key=key) as client:
             names = [line["name"] for line in await client.functions()]
             if not names:
                 raise ServiceError(f"{url} holds no function")
@@ -97,7 +98,7 @@ async def _question(
         raise ServiceError(str(error)) from None
     about |= {"function": card["name"], "version": card["version"]}
     sizes = {key: n for key, n in (("n1", n1), ("n2", n2)) if n is not None}
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=60, headers=jjt_client.key_headers(key)) as http:
         answer = await http.get(f"/functions/{card['name']}/example", params=sizes)
     if answer.status_code != httpx.codes.OK:
         raise RequestError(answer.json().get("detail", answer.text))

@@ -1,6 +1,7 @@
 """``jjt demo``: a server of its own on a free port, the first example through it, and where the time went."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -45,7 +46,8 @@ def _server(registry: str | None) -> Iterator[str]:
         port = free.getsockname()[1]
     flags = ["--registry", registry] if registry else []
     command = [sys.executable, "-m", "app", "serve", "--port", str(port), "--no-reload", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    environment = {name: value for name, value in os.environ.items() if name != "JJT_KEYS"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(process, url)

@@ -7,7 +7,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, process_time
 from typing import Any
 
@@ -19,6 +19,7 @@ from app import wire
 from app.cli.figures import RIGHT, Sample, Step, step
 
 JSON, NPY, NPZ = "application/json", "application/x-npy", "application/x-npz"
+PLAIN = {"Accept-Encoding": "identity"}  # else httpx has answers compressed, and spends its time on them
 DIFFERENT = "200, but another matrix"
 SLACK = 1024  # eps of the largest entry: blocks of another shape, or another algorithm, round otherwise
 WARM_ROUNDS = 2  # of all workers: requests that come together are compiled together
@@ -42,13 +43,14 @@ class Ask:
     body: bytes
 
 
-def asks(example: bytes, spec: Any, formats: Sequence[str]) -> list[Ask]:
+def asks(example: bytes, spec: Any, formats: Sequence[str], key: str | None = None) -> list[Ask]:
     """One question in several formats.
 
     Args:
         example: what ``GET /functions/{name}/example`` answered.
         spec: what the function's card says of x: a tree of ``{"dtype", "shape"}``.
         formats: the answer to ``json`` is JSON, to the others ``.npy``.
+        key: where the service asks for one.
     """
     asked = json.loads(example)
     sides = [typed(asked[side], spec) for side in ("x1", "x2") if side in asked]
@@ -59,7 +61,8 @@ def asks(example: bytes, spec: Any, formats: Sequence[str]) -> list[Ask]:
         "npz": lambda: Ask("npz", query, {"Content-Type": NPZ, "Accept": NPY}, _npz(request)),
         "safetensors": lambda: Ask("safetensors", query, binary, request.body),
     }
-    return [ways[kind]() for kind in formats]
+    keyed = jjt_client.key_headers(key)
+    return [replace(ask, headers={**ask.headers, **keyed}) for ask in (ways[kind]() for kind in formats)]
 
 
 def typed(tree: Any, spec: Any) -> Any:
@@ -149,7 +152,7 @@ async def measure(
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     timeout = httpx.Timeout(2 * seconds, connect=10.0)
     samples: list[Sample] = []
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout) as client:
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout, headers=PLAIN) as client:
         for _ in range(WARM_ROUNDS):
             await asyncio.gather(*(ask_once(client, ask, unchecked) for _ in range(concurrency)))
         began, cpu_began = perf_counter(), process_time()

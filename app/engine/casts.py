@@ -50,8 +50,11 @@ def _to_float(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         result = array.astype(dtype)
     if _finite_range(array.dtype) <= _finite_range(dtype):
         return result
+    infinite = ~np.isfinite(result)
+    if not infinite.any():
+        return result
     # Infinities that came stay; a finite number may not become one.
-    lost = ~np.isfinite(result) & (np.isfinite(array) if _floating(array.dtype) else True)
+    lost = infinite & (np.isfinite(array) if _floating(array.dtype) else True)
     if lost.any():
         raise SpecMismatch(
             f"{name} holds {array[lost][0]!s}, which {dtype.name} cannot hold: it would be infinite"

@@ -56,9 +56,18 @@ class Tile:
         """The jaxpr of the kernel. Raises ``NotApplicable``, with the reason."""
         return self._prepare(lambda kernel, arguments: jax.make_jaxpr(kernel)(*arguments))
 
-    def lowered(self) -> Any:
-        """The lowered program. Raises ``NotApplicable``: some functions refuse only here."""
-        return self._prepare(lambda kernel, arguments: jax.jit(kernel, keep_unused=True).lower(*arguments))
+    def lowered(self) -> tuple[Any, bool]:
+        """The lowered program, and whether it calls the host.
+
+        Raises:
+            NotApplicable: some functions refuse only here.
+        """
+
+        def lower(kernel: Any, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
+            traced = jax.jit(kernel, keep_unused=True).trace(*arguments)
+            return traced.lower(), _calls_host(traced.jaxpr)
+
+        return self._prepare(lower)
 
     def _prepare(self, how: Callable[[Any, tuple[Any, ...]], Any]) -> Any:
         signature = self.view.signature
@@ -84,11 +93,19 @@ class Tile:
 
 @dataclass(frozen=True)
 class Executable:
-    """A compiled tile: ``(params, x1, x2) -> block``, and the bytes of its temporaries."""
+    """A compiled tile.
+
+    Args:
+        tile: what it computes.
+        run: ``(params, x1, x2) -> block``.
+        temporary_bytes: that it needs beside its arguments and the block.
+        calls_host: whether it calls Python while it runs, which takes as long as that takes.
+    """
 
     tile: Tile
     run: Callable[[Any, Any, Any], Array]
     temporary_bytes: int
+    calls_host: bool
 
 
 class Executables(Recent[Tile, Executable]):
@@ -116,8 +133,21 @@ def compile_seconds(executables: Executables, tiles: Sequence[Tile]) -> float:
 
 def _compile(device: Device | None, tile: Tile) -> Executable:
     with jax.default_device(device):
-        lowered = tile.lowered()
+        lowered, calls_host = tile.lowered()
     with world(tile.view.signature.function, tile.view.precision):
         compiled = lowered.compile()
     analysis = compiled.memory_analysis()
-    return Executable(tile, compiled, int(getattr(analysis, "temp_size_in_bytes", 0) or 0))
+    return Executable(tile, compiled, int(getattr(analysis, "temp_size_in_bytes", 0) or 0), calls_host)
+
+
+def _calls_host(program: Any) -> bool:
+    """Whether a jaxpr, or one within it, has a callback."""
+    jaxpr = getattr(program, "jaxpr", program)
+    for equation in jaxpr.eqns:
+        if "callback" in equation.primitive.name:
+            return True
+        for value in equation.params.values():
+            parts = value if isinstance(value, (tuple, list)) else (value,)
+            if any(_calls_host(part) for part in parts if hasattr(getattr(part, "jaxpr", part), "eqns")):
+                return True
+    return False

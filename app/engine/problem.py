@@ -14,7 +14,7 @@ import numpy as np
 from app.engine.casts import cast
 from app.engine.signature import Signature
 from app.engine.variables import Path, Selection, render
-from app.engine.view import View
+from app.engine.view import View, viewed
 from app.errors import SpecMismatch
 from app.function import Function
 
@@ -103,7 +103,7 @@ class Problem:
     @cached_property
     def view(self) -> View:
         """The function seen from the variable."""
-        return View(self.signature, self.selection, self.dtype, self.precision)
+        return viewed(self.signature, self.selection, self.dtype, self.precision)
 
 
 def problem(
@@ -128,17 +128,27 @@ def problem(
     """
     wrt = wrt or signature.function.wrt
     selection = signature.selection(wrt)
-    known = {render(root, *path) for root in ("x1", "x2") for path in _reachable(signature)}
-    for name in arrays:
-        if name not in known:
-            raise SpecMismatch(_unknown(name, signature, arrays))
+    known = _known(signature)
+    if not arrays.keys() <= known:
+        unknown = next(name for name in arrays if name not in known)
+        raise SpecMismatch(_unknown(unknown, signature, arrays))
     left = _side("x1", signature, arrays, weak)
     right = _side("x2", signature, arrays, weak) if _given("x2", arrays) else None
     return Problem(signature, left, right, wrt, selection, precision)
 
 
 def _given(root: str, arrays: Mapping[str, np.ndarray]) -> bool:
-    return any(name == root or name.startswith(f"{root}.") for name in arrays)
+    return root in arrays or any(name.startswith(f"{root}.") for name in arrays)
+
+
+def _known(signature: Signature) -> frozenset[str]:
+    """Names that arrays can have; remembered, since every request asks."""
+    kept = signature.function.kept
+    if "names" not in kept:
+        kept["names"] = frozenset(
+            render(root, *path) for root in ("x1", "x2") for path in _reachable(signature)
+        )
+    return kept["names"]
 
 
 def _reachable(signature: Signature) -> set[Path]:
@@ -175,6 +185,11 @@ def _spec_text(signature: Signature, index: int) -> str:
 
 
 def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], weak: frozenset[str]) -> Side:
+    if signature.x_paths == ((),) and root in arrays:  # what most functions take, and most requests bring
+        array, spec = arrays[root], signature.x_specs[0]
+        n = _examples(root, array, spec.shape)
+        leaf = cast(root, array, signature.x_avals[0].dtype, spec, root in weak)
+        return Side((leaf if n is not None else leaf[None],), 1 if n is None else n, n is not None)
     leaves: list[np.ndarray] = []
     counts: dict[str, int | None] = {}
     taken: list[tuple[str, tuple[int, ...]]] = []
@@ -182,16 +197,7 @@ def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], wea
         name = render(root, *path)
         array, source, inside = _find(root, path, arrays)
         taken.append((source, inside))
-        shape = spec.shape
-        if array.shape == shape:
-            counts[name] = None
-        elif array.ndim == len(shape) + 1 and array.shape[1:] == shape and array.shape[0] > 0:
-            counts[name] = array.shape[0]
-        else:
-            raise SpecMismatch(
-                f"{name} has shape {list(array.shape)}; expected {list(shape)} for one example, "
-                f"or {['n', *shape]} with n > 0 for a batch".replace("'n'", "n")
-            )
+        counts[name] = _examples(name, array, spec.shape)
         leaves.append(cast(name, array, np.dtype(aval.dtype), spec, source in weak))
     _check_nothing_is_left(root, arrays, taken)
     if len(set(counts.values())) > 1:
@@ -203,6 +209,18 @@ def _side(root: str, signature: Signature, arrays: Mapping[str, np.ndarray], wea
     n = next(iter(counts.values()))
     batch = tuple(leaf if n is not None else leaf[None] for leaf in leaves)
     return Side(batch, 1 if n is None else n, n is not None)
+
+
+def _examples(name: str, array: np.ndarray, shape: tuple[int, ...]) -> int | None:
+    """How many examples an array holds; None for one without a batch axis."""
+    if array.shape == shape:
+        return None
+    if array.ndim == len(shape) + 1 and array.shape[1:] == shape and array.shape[0] > 0:
+        return array.shape[0]
+    raise SpecMismatch(
+        f"{name} has shape {list(array.shape)}; expected {list(shape)} for one example, "
+        f"or {['n', *shape]} with n > 0 for a batch".replace("'n'", "n")
+    )
 
 
 def _check_nothing_is_left(

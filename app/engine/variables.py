@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from jax import tree_util
@@ -52,6 +53,7 @@ def _component(key: Any) -> str:
             return str(key)
 
 
+@lru_cache(maxsize=4096)  # every request names the same leaves
 def render(*path: str) -> str:
     """A path as the grammar writes it, components that hold its signs quoted."""
     return ".".join(part if _PLAIN.fullmatch(part) else f"[{part}]" for part in path)

@@ -19,6 +19,7 @@ from app.engine.variables import Selection, render
 from app.function import Function
 
 Arrays = list[Array]
+_VIEWS = 256  # of one function
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,19 @@ class View:
         return leaves
 
 
+def viewed(shapes: Signature, selection: Selection, dtype: str, precision: str) -> View:
+    """The view of a variable, the same value each time while there are few: views are compared often."""
+    kept: dict[Any, View] = shapes.function.kept.setdefault("views", {})
+    key = (selection, dtype, precision)
+    view = kept.get(key)
+    if view is None:
+        if len(kept) >= _VIEWS:
+            kept.clear()
+        view = kept[key] = View(shapes, selection, dtype, precision)
+    return view
+
+
 def view_of(function: Function, wrt: str, precision: str = "highest") -> View:
     """The view of a variable that is named as requests name it. Raises ``SpecMismatch``."""
     shapes = signature(function)
-    return View(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)
+    return viewed(shapes, shapes.selection(wrt), shapes.dtype(wrt), precision)

@@ -44,6 +44,8 @@ class Ticket:
 
     def resize(self, nbytes: int) -> None:
         """Say how many bytes it holds. Raises ``QueueFull`` where there is no room for them."""
+        if nbytes == self.nbytes:
+            return
         self._ledger.check_bytes(self, nbytes)
         self._ledger.move(self, self.seconds, nbytes - self.nbytes)
 

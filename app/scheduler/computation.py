@@ -4,22 +4,20 @@ Knows no event loop and no deadline: whoever wants to stop calls ``cancel``.
 """
 
 import threading
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from app.engine import Engine, Execution, Flight, Order, Plan, Problem
-from app.metrics import Metrics
-from app.scheduler.lane import Landing, Lane
-from app.scheduler.stacks import Stacks
-from app.specs import Block, Times
+from app.engine import Execution, Flight, Order, Plan, Problem
+from app.scheduler.device import HERE_SECONDS, Device
+from app.scheduler.lane import Landing
+from app.specs import Answer, Block, Times
 
 MOST_LANDINGS = 64  # that a computation remembers
 
 
 class Sink(Protocol):
-    """Where the blocks of a computation go; called on the lane's thread."""
+    """Where the blocks of a computation go; called where the lane's turns are taken."""
 
     def put(self, blocks: Sequence[Block], seconds: float) -> None:
         """Take blocks that landed, and how long the device was had for them."""
@@ -28,50 +26,6 @@ class Sink(Protocol):
     def end(self, error: Exception | None) -> None:
         """Nothing follows: all blocks are there, or an error says why not."""
         ...
-
-
-class Device:
-    """One device.
-
-    Args:
-        engine: that computes there.
-        lane: that owns it.
-        stacks: what can go together on it.
-        metrics: where its work is counted.
-    """
-
-    def __init__(self, engine: Engine, lane: Lane, stacks: Stacks, metrics: Metrics) -> None:
-        self.engine = engine
-        self.lane = lane
-        self.stacks = stacks
-        self.metrics = metrics
-        self.outstanding = 0.0  # predicted seconds of what was begun here and is not over
-        self._coming = 0  # requests whose programs are being compiled
-
-    def busy(self) -> tuple[float, int]:
-        """What the least of is to be asked next."""
-        return self.outstanding, self._coming
-
-    @contextmanager
-    def awaited(self) -> Iterator[None]:
-        """A computation comes here when this ends."""
-        self._coming += 1
-        try:
-            yield
-        finally:
-            self._coming -= 1
-
-    @contextmanager
-    def at_work(self, computation: "Computation") -> Iterator[None]:
-        """Run a computation as long as this lasts."""
-        seconds = computation.plan.seconds
-        self.outstanding += seconds
-        computation.start()
-        try:
-            yield
-        finally:
-            computation.cancel()
-            self.outstanding -= seconds
 
 
 class Computation:
@@ -109,6 +63,10 @@ class Computation:
         self._order: Order = order
         self._ahead = ahead
         self._most = device.stacks.most(plan)
+        least = device.least(plan)
+        self.light = least < device.light_seconds
+        if self.light:
+            self._most = max(1, min(self._most, int(HERE_SECONDS / max(least, 1e-6))))
         self._execution: Execution | None = None
         self._flying = 0
         self._untaken = 0
@@ -121,8 +79,8 @@ class Computation:
         return self.plan.tiles[0] if self._most > 1 else None
 
     def start(self) -> None:
-        """Stand in line for the first block."""
-        self._device.lane.put(self)
+        """Stand in line for the first block. Where it is light, somebody lets the lane ``work_here`` soon."""
+        self._device.lane.put(self, wake=not self.light)
 
     def taken(self) -> None:
         """Make room for another block. From any thread."""
@@ -135,8 +93,9 @@ class Computation:
     def cancel(self) -> None:
         """Begin no other block; what is in flight lands and is dropped. From any thread."""
         with self._lock:
-            self._over = True
-        self._device.lane.remove(self)
+            over, self._over = self._over, True
+        if not over:
+            self._device.lane.remove(self)
 
     def refuse(self, error: Exception) -> bool:
         """End for a reason, unless it has begun; whether that was so. From any thread."""
@@ -155,6 +114,22 @@ class Computation:
         times.queue = max(0.0, self.began - entered - times.compile)
         times.compute = self.ended - self.began
         times.compute_ended, times.landings = self.ended, self.landings
+
+    def answer(self, times: Times, blocks: Iterable[Block]) -> Answer:
+        """What is answered, of blocks that cover the matrix, and what else is known of it."""
+        plan, problem = self.plan, self.problem
+        return Answer(
+            function=plan.function.name,
+            version=plan.function.version,
+            wrt=plan.wrt,
+            algorithm=plan.algorithm or "auto",
+            sizes=problem.sizes,
+            shape=problem.shape,
+            dtype=problem.dtype,
+            blocks=blocks,
+            times=times,
+            batch=self.batch,
+        )
 
     def begin(self) -> Landing | None:
         """Dispatch a block, or one of each of some computations like this one."""
@@ -181,13 +156,13 @@ class Computation:
         self._end(RuntimeError("the device lane is closed"))
 
     def stand_alone(self) -> None:
-        """Stand in line again, for a block of its own. On the lane's thread."""
-        self._most, self._flying = 1, 0
+        """Stand in line again, for a block of its own. While turns are taken."""
+        self._most, self._flying, self.light = 1, 0, False
         if not self._over:
             self._device.lane.put(self)
 
     def fail(self, error: Exception) -> None:
-        """End for a reason. On the lane's thread."""
+        """End for a reason. While turns are taken."""
         self._device.lane.remove(self)
         self._end(error)
 
@@ -207,7 +182,7 @@ class Computation:
         return self._execution.dispatch()
 
     def stand_again(self) -> None:
-        """Stand in line for the next block, if there is one, and room for it. On the lane's thread."""
+        """Stand in line for the next block, if there is one and room for it. While turns are taken."""
         self._flying += 1
         if self._execution is None or self._execution.left == 0:
             return
@@ -226,15 +201,17 @@ class Computation:
             _fail(together, error)
             return
         share = seconds / len(together)
+        self._device.note(self.plan, share)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
+            lane.spent(each.client, share)
             try:
                 each.take(blocks, share)
             except Exception as error:  # no memory for its matrix, for one
                 each.fail(error)
 
     def take(self, blocks: Sequence[Block], seconds: float) -> None:
-        """Pass on blocks that landed. On the lane's thread."""
+        """Pass on blocks that landed. While turns are taken."""
         self._flying -= 1
         self.ended = perf_counter()
         if self.plan.blocks > 1 and len(self.landings) < MOST_LANDINGS:

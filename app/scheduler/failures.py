@@ -1,8 +1,7 @@
 """What leaves the scheduler is a ``JJTError``: deadlines and the engine's exceptions get their names here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
 
 import structlog
 
@@ -11,30 +10,44 @@ from app.errors import ComputeFailed, DeadlinePassed, JJTError
 log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def until(deadline: float) -> AsyncIterator[None]:
+class until:  # noqa: N801 - read as a word: async with until(deadline)
     """Stop at a deadline on the clock of the running event loop. Raises ``DeadlinePassed`` there."""
-    timeout = asyncio.timeout_at(deadline)
-    try:
-        async with timeout:
-            yield
-    except TimeoutError:
-        if not timeout.expired():
-            raise
-        raise DeadlinePassed(
-            "the answer was not there at the deadline; allow more with deadline_seconds, or ask for less"
-        ) from None
+
+    __slots__ = ("_timeout",)
+
+    def __init__(self, deadline: float) -> None:
+        self._timeout = asyncio.timeout_at(deadline)
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise DeadlinePassed(
+                "the answer was not there at the deadline; allow more with deadline_seconds, or ask for less"
+            ) from None
 
 
-@contextmanager
-def failures_named() -> Iterator[None]:
+class failures_named:  # noqa: N801 - read as words: with failures_named()
     """Let what is a ``JJTError`` pass; log anything else, and raise ``ComputeFailed`` without its words."""
-    try:
-        yield
-    except JJTError:
-        raise
-    except Exception as error:
-        log.exception("computation failed")
-        raise ComputeFailed(
-            "the function raised while it was computed; the log has the traceback under this request_id"
-        ) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        if isinstance(error, Exception) and not isinstance(error, JJTError):
+            log.error("computation failed", exc_info=error)
+            raise ComputeFailed(
+                "the function raised while it was computed; the log has the traceback under this request_id"
+            ) from error

@@ -3,6 +3,9 @@
 Knows neither what the turns do nor who sent them. A turn can leave something in flight, which is landed when
 the next turn has begun: so a device never idles between the blocks of two turns. What is removed before its
 turn never begins; what has begun runs to its end, because nothing can stop it from outside.
+
+Turns are never taken by two threads at once. Those that take less time than waking a thread does are taken
+by whoever queued them, while the lane's own thread has nothing to do.
 """
 
 import asyncio
@@ -19,7 +22,12 @@ from app.scheduler.fairness import FairQueue
 T = TypeVar("T")
 log = structlog.get_logger()
 Landing = Callable[[], None]
+Spent = Callable[[str, float], None]
 HOUSE = ""  # the client for what the service does of its own accord
+
+
+def unlimited(_client: str, _seconds: float) -> None:
+    """Of what clients have, nothing is kept."""
 
 
 class Turn(Hashable, Protocol):
@@ -30,6 +38,7 @@ class Turn(Hashable, Protocol):
         seconds: that it is predicted to take.
         kind: turns of one kind may be taken together; None for one that is taken alone.
         alone: whether whatever is in flight has to land before it begins.
+        light: whether it takes no longer than handing it to another thread.
     """
 
     @property
@@ -44,8 +53,11 @@ class Turn(Hashable, Protocol):
     @property
     def alone(self) -> bool: ...  # noqa: D102
 
+    @property
+    def light(self) -> bool: ...  # noqa: D102
+
     def begin(self) -> Landing | None:
-        """Start, on the lane's thread; what it returns is called there to end it. Raises nothing."""
+        """Start, on the thread that takes turns; what it returns is called to end it. Raises nothing."""
         ...
 
     def drop(self) -> None:
@@ -61,12 +73,16 @@ class Lane:
 
     Args:
         name: of the thread, as debuggers and logs show it.
+        spent: is told each client's seconds, once they were had; where turns are taken.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, spent: Spent = unlimited) -> None:
+        self.spent = spent
         self._turns: FairQueue[Turn] = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
+        self._taken = False  # by a thread, which takes turns now
+        self._handed: Turn | None = None  # taken out of the queue, for the lane's own thread to begin with
         self.name = name
         self.idle = perf_counter()  # since when the lane has landed nothing
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -77,14 +93,61 @@ class Lane:
         """Number of turns that have not begun."""
         return len(self._turns)
 
-    def put(self, turn: Turn) -> None:
-        """Queue a turn; from any thread."""
+    def put(self, turn: Turn, *, wake: bool = True) -> None:
+        """Queue a turn; from any thread.
+
+        Args:
+            turn: not in the queue.
+            wake: the lane's thread; else somebody calls ``work_here`` soon.
+        """
         with self._changed:
             if not self._closed:
                 self._turns.put(turn, turn.client, turn.seconds, turn.kind)
-                self._changed.notify()
+                if wake:
+                    self._changed.notify()
                 return
         turn.drop()
+
+    def work_here(self, seconds: float) -> bool:
+        """Take light turns on the thread that calls, until another one comes or some time is over.
+
+        Does nothing while the lane's own thread is at work: it takes them then.
+
+        Args:
+            seconds: after which no other turn begins.
+
+        Returns:
+            Whether to call again soon, because light ones are left.
+        """
+        with self._changed:
+            if self._taken:
+                return False
+            self._taken = True
+        until = perf_counter() + seconds
+        left = False
+        try:
+            while (turn := self._next_light()) is not None:
+                landing = _run(turn.begin)
+                if landing is not None:
+                    _run(landing)
+                    self.idle = perf_counter()
+                if perf_counter() > until:
+                    left = True
+                    break
+        finally:
+            with self._changed:
+                self._taken = False
+                if self._handed is not None or self._closed or (len(self._turns) and not left):
+                    self._changed.notify()
+        return left and self._handed is None
+
+    def _next_light(self) -> Turn | None:
+        with self._changed:
+            turn = self._turns.get()
+            if turn is None or turn.light:
+                return turn
+            self._handed = turn
+        return None
 
     def remove(self, turn: Turn) -> bool:
         """Take back a turn that has not begun; whether that was so. From any thread."""
@@ -141,6 +204,9 @@ class Lane:
         dropped: list[Turn] = []
         with self._changed:
             self._closed = True
+            if self._handed is not None:
+                dropped.append(self._handed)
+                self._handed = None
             while (turn := self._turns.get()) is not None:
                 dropped.append(turn)
             self._changed.notify()
@@ -151,8 +217,10 @@ class Lane:
 
     def _work(self) -> None:
         landing: Landing | None = None
+        working = False
         while True:
-            turn = self._next(wait=landing is None)
+            turn = self._next(working, wait=landing is None)
+            working = True
             if landing is not None and (turn is None or turn.alone):
                 _run(landing)
                 landing, self.idle = None, perf_counter()
@@ -166,11 +234,17 @@ class Lane:
                 landing = begun
             del turn  # an idle lane must not keep the last answer alive
 
-    def _next(self, wait: bool) -> Turn | None:
+    def _next(self, working: bool, wait: bool) -> Turn | None:
         with self._changed:
-            while (turn := self._turns.get()) is None and wait and not self._closed:
+            if working and wait:
+                self._taken = False
+            while True:
+                if not self._taken or not wait:
+                    turn, self._handed = self._handed or self._turns.get(), None
+                    if turn is not None or not wait or self._closed:
+                        self._taken = turn is not None or not wait
+                        return turn
                 self._changed.wait()
-        return turn
 
 
 def _run(step: Callable[[], T]) -> T | None:
@@ -187,6 +261,7 @@ class _Call(Generic[T]):
 
     kind = None
     alone = True
+    light = False
 
     def __init__(self, lane: Lane, call: Callable[[], T], client: str, seconds: float) -> None:
         self._lane = lane
@@ -206,7 +281,9 @@ class _Call(Generic[T]):
         except BaseException as error:
             # A function that calls sys.exit() ends its request, not the service.
             self.future.set_exception(RuntimeError(f"the call ended with {error!r}"))
-        self._lane.charge(self.client, perf_counter() - began - self.seconds)
+        seconds = perf_counter() - began
+        self._lane.charge(self.client, seconds - self.seconds)
+        self._lane.spent(self.client, seconds)
 
     def drop(self) -> None:
         self.future.cancel()

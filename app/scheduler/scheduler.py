@@ -6,7 +6,7 @@ computation is to begin no other block of it. Knows no HTTP; whatever the engine
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from time import perf_counter
@@ -18,9 +18,10 @@ from app.engine import Engine, Plan, Problem
 from app.errors import JJTError, OutOfMemory
 from app.metrics import Metrics
 from app.scheduler.admission import Admission, Ticket
-from app.scheduler.computation import Computation, Device
+from app.scheduler.computation import Computation
+from app.scheduler.device import HERE_SECONDS, LIGHT_SECONDS, Device
 from app.scheduler.failures import failures_named, until
-from app.scheduler.lane import HOUSE, Lane
+from app.scheduler.lane import HOUSE, Lane, Spent, unlimited
 from app.scheduler.sinks import Reading, Whole
 from app.scheduler.stacks import Stacks
 from app.scheduler.streaming import Stream
@@ -38,17 +39,33 @@ class Scheduler:
         engines: one for each device; their plans are prepared on the compile lane.
         metrics: where turns and compilations are counted.
         admission: who is let in.
+        light_seconds: of a block that the event loop computes, rather than wake a device's thread.
+        spent: is told the seconds that a client had a device; where turns are taken.
     """
 
-    def __init__(self, engines: Sequence[Engine], metrics: Metrics, admission: Admission) -> None:
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        metrics: Metrics,
+        admission: Admission,
+        light_seconds: float = LIGHT_SECONDS,
+        spent: Spent = unlimited,
+    ) -> None:
         self._metrics = metrics
         self._compiler = Lane("jjt-compiler")
         self._devices = [
-            Device(engine, Lane(f"jjt-device-{number}"), Stacks(engine, self._compiler), metrics)
+            Device(
+                engine,
+                Lane(f"jjt-device-{number}", spent),
+                Stacks(engine, self._compiler),
+                metrics,
+                light_seconds,
+            )
             for number, engine in enumerate(engines)
         ]
         self._admission = admission
         self._left = perf_counter()
+        self._soon: set[Device] = set()  # on whose lanes the event loop is about to work
         metrics.queue_seconds.set_function(lambda: admission.seconds)
         metrics.queue_requests.set_function(lambda: admission.requests)
         metrics.queue_bytes.set_function(lambda: admission.nbytes)
@@ -67,8 +84,11 @@ class Scheduler:
         Raises:
             QueueFull: with the seconds after which to try again.
         """
-        with self._refusals_counted():
+        try:
             ticket = self._admission.enter(client, nbytes)
+        except JJTError as error:
+            self._count_refusal(error)
+            raise
         done = False
         try:
             yield ticket
@@ -123,7 +143,7 @@ class Scheduler:
                 device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
-        answer = _answer(plan, problem, times, ())
+        answer = computation.answer(times, ())
         work = self._at_work(device, computation, ticket)
         return Stream(answer, reading, computation, ticket, work, deadline, entered)
 
@@ -166,8 +186,11 @@ class Scheduler:
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            with self._at_work(device, computation, ticket):
+            timer = self._begin(device, computation, ticket)
+            try:
                 matrix = await sink.matrix()
+            finally:
+                self._end(device, computation, timer)
         except OutOfMemory as error:
             if not self._again(device, plan, ticket):
                 if device.outstanding > 0:  # others had some of the memory
@@ -177,7 +200,7 @@ class Scheduler:
         computation.tell(times, entered)
         n1, _, n2, _ = problem.sizes
         blocks = (Block((0, n1), (0, n2), matrix),)
-        return _answer(plan, problem, times, blocks, computation.batch)
+        return computation.answer(times, blocks)
 
     async def _placed(
         self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
@@ -196,37 +219,60 @@ class Scheduler:
             self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
             if seconds:
                 self._metrics.compiles.inc()
-        with self._refusals_counted():
+        try:
             ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
+        except JJTError as error:
+            self._count_refusal(error)
+            raise
         return device, plan
 
-    @contextmanager
-    def _refusals_counted(self) -> Iterator[None]:
-        try:
-            yield
-        except JJTError as error:
-            self._metrics.refused.labels(error.code).inc()
-            raise
+    def _count_refusal(self, error: JJTError) -> None:
+        self._metrics.refused.labels(error.code).inc()
 
     @contextmanager
     def _at_work(self, device: Device, computation: Computation, ticket: Ticket) -> Iterator[None]:
-        """Run a computation as long as this lasts.
+        """Run a computation as long as this lasts."""
+        timer = self._begin(device, computation, ticket)
+        try:
+            yield
+        finally:
+            self._end(device, computation, timer)
 
-        What has not begun after as long as it may wait, and a block, is refused: others went before it.
+    def _begin(self, device: Device, computation: Computation, ticket: Ticket) -> asyncio.TimerHandle:
+        """Let a computation stand in line, for as long as it may wait, and a block: then it is refused.
+
+        Returns:
+            The timer of that.
         """
 
         def refuse() -> None:
             error = self._admission.late(ticket)
             if computation.refuse(error):
-                self._metrics.refused.labels(error.code).inc()
+                self._count_refusal(error)
 
         seconds = self._admission.queue_seconds + device.engine.block_seconds
         timer = asyncio.get_running_loop().call_later(seconds, refuse)
-        try:
-            with device.at_work(computation):
-                yield
-        finally:
-            timer.cancel()
+        device.outstanding += computation.plan.seconds
+        computation.start()
+        if computation.light:
+            self._work_soon(device)
+        return timer
+
+    def _end(self, device: Device, computation: Computation, timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        computation.cancel()
+        device.outstanding -= computation.plan.seconds
+
+    def _work_soon(self, device: Device) -> None:
+        """Let the event loop work on a lane, once all that it has to hand has been queued."""
+        if device not in self._soon:
+            self._soon.add(device)
+            asyncio.get_running_loop().call_soon(self._work_here, device)
+
+    def _work_here(self, device: Device) -> None:
+        self._soon.discard(device)
+        if device.lane.work_here(HERE_SECONDS):
+            self._work_soon(device)
 
     def _again(self, device: Device, plan: Plan, ticket: Ticket) -> bool:
         """Learn from a device that had no room; whether to try again, which is done once."""
@@ -240,18 +286,3 @@ class Scheduler:
 def _planned(engine: Engine, problem: Problem, algorithm: str) -> tuple[Plan, float]:
     plan = engine.plan(problem, algorithm)
     return plan, engine.prepare(plan)
-
-
-def _answer(plan: Plan, problem: Problem, times: Times, blocks: Iterable[Block], batch: int = 1) -> Answer:
-    return Answer(
-        function=plan.function.name,
-        version=plan.function.version,
-        wrt=plan.wrt,
-        algorithm=plan.algorithm or "auto",
-        sizes=problem.sizes,
-        shape=problem.shape,
-        dtype=problem.dtype,
-        blocks=blocks,
-        times=times,
-        batch=batch,
-    )

@@ -1,12 +1,14 @@
 """Where the blocks of a computation go: into one matrix, or to a reader, a few at a time.
 
-Both sides meet here: ``put`` and ``end`` run on the lane's thread, whatever is awaited on the event loop.
+Both sides meet here: ``put`` and ``end`` run where the lane's turns are taken, on its thread or on the event
+loop's; whatever is awaited, on the event loop.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import get_ident
 
 import numpy as np
 
@@ -16,23 +18,27 @@ Progress = Callable[[float], None]
 
 
 class _Landing:
-    """What both sinks share: how a lane's thread tells the event loop something."""
+    """What both sinks share: how whoever works on a lane tells the event loop something."""
 
     def __init__(self, progress: Progress) -> None:
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._progress = progress
 
     def _tell(self, call: Callable[..., object], *args: object) -> None:
+        if get_ident() == self._thread:
+            call(*args)
+            return
         with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
             self._loop.call_soon_threadsafe(call, *args)
 
 
 class Whole(_Landing):
-    """All blocks in one matrix, which is put together on the lane's thread.
+    """All blocks in one matrix, which is put together where they land.
 
     Args:
         sizes: ``(n1, k, n2, k)``.
-        progress: is told, on the event loop, the seconds of each block but the last.
+        progress: is told, on the event loop, the seconds of each block; nothing where there is only one.
     """
 
     def __init__(self, sizes: tuple[int, int, int, int], progress: Progress) -> None:

@@ -5,17 +5,24 @@ Knows no JAX, no HTTP framework and no function: what it cannot know, it leaves 
 
 from app.wire.codec import Codec, Frame
 from app.wire.codecs import CODECS, decode, negotiate, reader_for
+from app.wire.encodings import ENCODINGS, Encoding, Expansion, Packing, encoding_of, packing_of
 from app.wire.options import OPTIONS, Option, Options, read_options
 
 __all__ = [
     "CODECS",
+    "ENCODINGS",
     "OPTIONS",
     "Codec",
+    "Encoding",
+    "Expansion",
     "Frame",
     "Option",
     "Options",
+    "Packing",
     "decode",
+    "encoding_of",
     "negotiate",
+    "packing_of",
     "read_options",
     "reader_for",
 ]

@@ -45,6 +45,15 @@ class Frame:
         return b"".join((self.head, data, self.closing(zlib.crc32(data, self.check))))
 
 
+READY_BYTES = 2 << 20
+SHORT_BYTES = 64 << 10
+
+
+def lies_ready(body: bytes) -> bool:
+    """Whether a body is read quickly in which arrays lie as they are: they are cast at most."""
+    return len(body) <= READY_BYTES
+
+
 Read = Callable[[bytes, int, str], Message]
 Write = Callable[[Answer, str], bytes]
 Framed = Callable[[str, tuple[int, ...]], Frame]
@@ -61,6 +70,7 @@ class Codec:
         read: ``(body, limit_bytes, boundary) -> Message``, or None where requests cannot use it.
         write: ``(answer, arrays) -> bytes``, or None where answers cannot use it, or use a frame.
         framed: ``(dtype, shape) -> Frame`` where an answer is its matrix in a frame, and can be streamed.
+        quick: whether a body is read in less than a millisecond, or two.
         schema: JSON Schema of a request body.
         example: a request body, where JSON can show it.
         answer_schema: JSON Schema of an answer body.
@@ -71,6 +81,7 @@ class Codec:
     read: Read | None = None
     write: Write | None = None
     framed: Framed | None = None
+    quick: Callable[[bytes], bool] = lambda body: len(body) <= SHORT_BYTES
     schema: Mapping[str, Any] = field(default_factory=lambda: BINARY)
     example: Any = None
     answer_schema: Mapping[str, Any] = field(default_factory=lambda: BINARY)

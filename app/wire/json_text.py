@@ -12,7 +12,7 @@ import orjson
 
 from app.errors import DecodeError, InvalidOption
 from app.specs import Answer, Message
-from app.wire.codec import Codec
+from app.wire.codec import SHORT_BYTES, Codec
 from app.wire.json_arrays import NUMBER_BYTES, ArrayReader
 from app.wire.json_base64 import SCHEMA, write_base64
 from app.wire.json_short import read_short
@@ -26,6 +26,8 @@ except ImportError:  # no build for this Python
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MIN_NUMBER_BYTES = 2  # a digit and a comma
+QUICK_BYTES, FEW_LISTS = 1 << 20, 1 << 10
+FEW = 64
 NOT_NUMBERS = 64  # more than the options of any request
 
 
@@ -55,10 +57,21 @@ def read_json(body: bytes, limit_bytes: int, parser: ModuleType = fastest) -> Me
 
 
 def _count(body: bytes, mark: bytes) -> int:
-    # bytes.count looks at one byte at a time; NumPy is five times faster on large bodies.
+    # bytes.count looks at one byte at a time. On large bodies it is forty times faster to find the next one,
+    # where there are few, and five times with NumPy.
     if len(body) < 4096:
         return body.count(mark)
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(mark)))
+    found, at = 0, body.find(mark)
+    while at >= 0 and found < FEW:
+        found, at = found + 1, body.find(mark, at + 1)
+    return found if at < 0 else int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(mark)))
+
+
+def is_quick(body: bytes) -> bool:
+    """Whether a document is read quickly: each list costs as much as a hundred numbers."""
+    if len(body) <= SHORT_BYTES:
+        return True
+    return len(body) <= QUICK_BYTES and _count(body, b"[") <= FEW_LISTS
 
 
 def _check_count(body: bytes, limit_bytes: int) -> None:
@@ -148,6 +161,7 @@ JSON = Codec(
     "Arrays as nested lists of numbers, or as `dtype`, `shape` and `base64`; options beside them.",
     _read,
     write_json,
+    quick=is_quick,
     schema={
         "type": "object",
         "properties": {"x1": ARRAY, "x2": ARRAY, **{name: option.schema for name, option in OPTIONS.items()}},

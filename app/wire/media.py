@@ -1,4 +1,4 @@
-"""Content-Type and Accept, as text -> what they say. Knows the syntax, and no format."""
+"""Content-Type, Accept and Accept-Encoding, as text -> what they say. Knows the syntax, and no format."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 TYPE = re.compile(rf"\s*({WORD}/{WORD})\s*(?=;|$)")
 PARAMETER = re.compile(rf";\s*(?:({WORD})=({WORD}|\"(?:[^\"\\]|\\.)*\"|))?\s*(?=;|$)")
 QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+CODING = re.compile(rf"\s*({WORD})\s*(?:;\s*[qQ]\s*=\s*([0-9.]*)\s*)?")
 ENTRY = re.compile(r"(?:[^,\"]|\"(?:[^\"\\]|\\.)*\"|\")+")
 MAX_ENTRIES = 100  # browsers send ten
 
@@ -72,3 +73,14 @@ def parse_accept(text: str) -> list[Range]:
         if len(qualities) == 1 and QUALITY.fullmatch(qualities[0]):
             ranges.append(Range(parsed.media_type, float(qualities[0]), place))
     return ranges
+
+
+def parse_codings(text: str) -> dict[str, float]:
+    """The first entries of Accept-Encoding that can be read: codings in lower case, or ``*``, and their q."""
+    qualities: dict[str, float] = {}
+    for entry in islice(ENTRY.finditer(text), MAX_ENTRIES):
+        found = CODING.fullmatch(entry[0])
+        quality = "1" if found is None or found[2] is None else found[2]
+        if found is not None and QUALITY.fullmatch(quality):
+            qualities.setdefault(found[1].lower(), float(quality))
+    return qualities

@@ -16,7 +16,7 @@ from numpy.lib import format as npy_format
 from app.errors import DecodeError
 from app.specs import Message
 from app.wire.arrays import LITTLE, Claim, claimed, misfit, taken
-from app.wire.codec import Codec, Frame
+from app.wire.codec import Codec, Frame, lies_ready
 from app.wire.names import check_room, shown
 
 MAX_HEADER_BYTES = 10_000  # NumPy's own limit
@@ -120,4 +120,5 @@ NPY = Codec(
     "A NumPy `.npy` file. A request: x1 alone, its options in the query. An answer: the matrix.",
     _read,
     framed=npy_frame,
+    quick=lies_ready,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from app.errors import DecodeError
 from app.specs import Message
 from app.wire.arrays import LITTLE, Claim, claimed, misfit, taken
-from app.wire.codec import Codec, Frame
+from app.wire.codec import Codec, Frame, lies_ready
 from app.wire.names import MAX_ARRAYS, check_name, check_room, shown
 
 PREFIX_BYTES = 8
@@ -146,4 +146,5 @@ SAFETENSORS = Codec(
     "query. An answer: one tensor, `matrix`.",
     _read,
     framed=safetensors_frame,
+    quick=lies_ready,
 )

@@ -115,12 +115,24 @@ class Comparison:
                 ways[peer] = each.workers[chosen[peer]].run
         # By JAX too: a second library's threads in this process would slow the call after it, which is ours.
         ways[PRODUCT] = partial(settled, product())
-        times = by_turns(ways, self._seconds, self._least, clock=rested)
+        times = self._timed(ways, candidates)
         differences = {
             peer: candidates[peer].differences[chosen[peer]] for peer in candidates if peer in ways
         }
         tried = {peer: each.tried for peer, each in candidates.items()}
         return Measured(case, times, chosen, pair.auto, differences, tried)
+
+    def _timed(self, ways: dict[str, Call], candidates: Mapping[str, Candidates]) -> Timed:
+        """Time the ways by turns; anew, and without it, where a peer is out of reach after all."""
+        while True:
+            try:
+                return by_turns(ways, self._seconds, self._least, clock=rested)
+            except OutOfReach as reason:
+                for peer, each in candidates.items():
+                    if peer in ways and any(worker.lost for worker in each.workers.values()):
+                        each.tried |= dict.fromkeys(each.workers, str(reason))
+                        each.close()
+                        del ways[peer]
 
     def _candidates(self, peer: Peer, case: Case, reference: Ours) -> Candidates:
         """Build each implementation of a peer in a process of its own; keep those worth timing."""

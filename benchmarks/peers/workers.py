@@ -51,6 +51,7 @@ class Worker:
     """One process of a peer."""
 
     def __init__(self, peer: Peer) -> None:
+        self.lost = False  # it gave no answer, or none in time
         python = environment(peer.environment)
         PLACE.mkdir(exist_ok=True)
         flags = {"XLA_FLAGS"} if peer.environment else set()  # unknown to an older JAX
@@ -94,13 +95,16 @@ class Worker:
         try:
             stdin.write(json.dumps(request).encode() + b"\n")
             if not select.select([stdout], [], [], limit_seconds)[0]:
+                self.lost = True
                 raise OutOfReach(f"more than {limit_seconds:.0f} s")
             line = stdout.readline()
         except BrokenPipeError:
             line = b""
         if not line:
+            self.lost = True
             raise OutOfReach(f"the process ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
+            self.lost = True
             raise OutOfReach(answer["error"])
         return answer

@@ -1,6 +1,7 @@
 """Ask a jjt service for J(x1) J(x2)ᵀ: arrays in, the matrix out. Needs httpx and NumPy, and no JAX."""
 
 from jjt_client.async_client import AsyncClient
+from jjt_client.bridge import key_headers
 from jjt_client.client import Client
 from jjt_client.errors import (
     AnswerTooLarge,
@@ -18,12 +19,14 @@ from jjt_client.errors import (
     NotReady,
     OutOfMemory,
     QueueFull,
+    RateLimited,
     RequestError,
     RequestTimeout,
     ServiceError,
     SpecMismatch,
     TimedOut,
     TooManyConnections,
+    Unauthenticated,
     UnexpectedAnswer,
     UnknownFormat,
     UnknownFunction,
@@ -52,6 +55,7 @@ __all__ = [
     "NotReady",
     "OutOfMemory",
     "QueueFull",
+    "RateLimited",
     "Receipt",
     "Request",
     "RequestError",
@@ -60,11 +64,13 @@ __all__ = [
     "SpecMismatch",
     "TimedOut",
     "TooManyConnections",
+    "Unauthenticated",
     "UnexpectedAnswer",
     "UnknownFormat",
     "UnknownFunction",
     "UnknownVersion",
     "VerificationFailed",
     "build_request",
+    "key_headers",
     "read_response",
 ]

@@ -9,6 +9,7 @@ import httpx
 
 from jjt_client import bridge, messages
 from jjt_client.attempts import Attempts
+from jjt_client.compression import Coding, require
 from jjt_client.errors import JJTError
 from jjt_client.matrix import Matrix
 from jjt_client.messages import Answer, Precision, Request
@@ -25,10 +26,13 @@ class AsyncClient:
         timeout: seconds of patience, or an ``httpx.Timeout``; the default outlasts the service's deadline.
         retries: how often to send again what was refused for now, or never arrived.
         transport: of httpx, for certificates, proxies, tests.
-        headers: sent with each request, such as ``{"Authorization": "Bearer …"}``.
+        headers: sent with each request.
+        compress: ``gzip``, or ``zstd`` with ``jjt-client[zstd]``, on slow networks: inputs and matrices.
+        api_key: where the service asks for one; None for that in the variable ``JJT_KEY``, if it is set.
 
     Raises:
-        ValueError: for a ``base_url`` that is none.
+        ValueError: for a ``base_url``, ``compress`` or ``api_key`` that is none.
+        ImportError: for zstd without ``zstandard``.
     """
 
     def __init__(
@@ -39,13 +43,17 @@ class AsyncClient:
         retries: int = 3,
         transport: httpx.AsyncBaseTransport | None = None,
         headers: Mapping[str, str] | None = None,
+        compress: Coding | None = None,
+        api_key: str | None = None,
     ) -> None:
+        require(compress)
+        self._compress: Coding | None = compress
         self._retries = retries
         self._http = httpx.AsyncClient(
             base_url=bridge.checked_url(base_url),
             timeout=timeout,
             transport=transport,
-            headers=headers,
+            headers=bridge.headers_of(api_key, headers),
             limits=bridge.LIMITS,
         )
 
@@ -73,6 +81,7 @@ class AsyncClient:
             deadline_seconds=deadline_seconds,
             verify=verify,
             verify_tolerance=verify_tolerance,
+            compress=self._compress,
         )
         return await self._ask(request, lambda answer: messages.read_matrix(answer, wrt))
 

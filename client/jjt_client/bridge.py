@@ -1,5 +1,9 @@
 """``Request`` -> httpx's, httpx's answers and errors -> ours: what both clients share. Sends nothing."""
 
+import os
+import re
+from collections.abc import Mapping
+
 import httpx
 
 from jjt_client.errors import ConnectionFailed, JJTError, Stage, TimedOut, UnexpectedAnswer
@@ -9,6 +13,8 @@ Timeout = float | httpx.Timeout | None
 # Longer than the service's own limit, so that its answer comes first and says what happened.
 TIMEOUT = httpx.Timeout(310.0, connect=10.0)
 DEADLINE_MARGIN_SECONDS = 5.0
+KEY_VARIABLE = "JJT_KEY"
+KEY = re.compile(r"[!-~]+")
 # Shorter than servers keep idle connections, so that few are found closed.
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4.0)
 
@@ -26,6 +32,31 @@ def checked_url(base_url: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError(f"base_url {base_url!r} is not a URL such as http://localhost:8000")
     return url
+
+
+def key_headers(api_key: str | None = None) -> dict[str, str]:
+    """The header that brings a key.
+
+    Args:
+        api_key: None for the one in the variable ``JJT_KEY``.
+
+    Returns:
+        Nothing where there is no key.
+
+    Raises:
+        ValueError: for one that no header can bring; the key is not repeated.
+    """
+    key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+    if not key:
+        return {}
+    if not KEY.fullmatch(key):
+        raise ValueError("the api_key is not one word of printable ASCII; is a line break at its end?")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def headers_of(api_key: str | None, headers: Mapping[str, str] | None) -> httpx.Headers:
+    """What each request is sent with: the key, and headers of the caller's own, which come first."""
+    return httpx.Headers({**httpx.Headers(key_headers(api_key)), **httpx.Headers(headers)})
 
 
 def to_httpx(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:

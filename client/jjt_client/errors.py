@@ -8,6 +8,7 @@
     ├── UnexpectedAnswer             an answer that no such service writes
     ├── RequestError                 the caller can mend it (4xx)
     │   ├── DecodeError              the bytes are not what their format says, or an option is wrong
+    │   ├── Unauthenticated          the service asks for a key, and knows none that came
     │   ├── RequestTimeout           the bytes of the request came too slowly
     │   ├── UnknownFormat            a body in a format that the service does not read
     │   ├── NotAcceptable            an answer in a format that the service does not write
@@ -20,6 +21,7 @@
     ├── ServiceError                 the caller can try again later (429, 5xx)
     │   ├── NotReady                 the service is still starting
     │   ├── QueueFull                more was asked for than can be answered soon
+    │   ├── RateLimited              the key has had what it may have for now
     │   ├── OutOfMemory              the device has no room for a block
     │   ├── Draining                 the service is about to end
     │   ├── TooManyConnections       as many are open as the service holds
@@ -120,6 +122,12 @@ class DecodeError(RequestError):
     mirrors = "decode_error"
 
 
+class Unauthenticated(RequestError):
+    """The service asks for a key, and none came, or none that it knows."""
+
+    mirrors = "unauthenticated"
+
+
 class RequestTimeout(RequestError):
     """The bytes of the request did not come to the service, or came too slowly."""
 
@@ -190,6 +198,12 @@ class QueueFull(ServiceError):
     mirrors = "queue_full"
 
 
+class RateLimited(ServiceError):
+    """The key has had what ``fields["limit"]`` allows; try again after ``retry_after_seconds``."""
+
+    mirrors = "rate_limited"
+
+
 class OutOfMemory(ServiceError):
     """The device has no room for a block of the computation, not even for half of one."""
 
@@ -233,6 +247,7 @@ CLASSES: Mapping[str, type[JJTError]] = {
     kind.mirrors: kind
     for kind in (
         DecodeError,
+        Unauthenticated,
         RequestTimeout,
         UnknownFormat,
         NotAcceptable,
@@ -244,6 +259,7 @@ CLASSES: Mapping[str, type[JJTError]] = {
         AnswerTooLarge,
         NotReady,
         QueueFull,
+        RateLimited,
         OutOfMemory,
         Draining,
         TooManyConnections,

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
 
+from jjt_client.compression import Coding, compressed, headers_of, require
 from jjt_client.errors import InvalidInput, JJTError, UnexpectedAnswer, error_of
 from jjt_client.matrix import Matrix, facts_of
 from jjt_client.npy import MEDIA_TYPE as NPY
@@ -67,12 +68,16 @@ def build_request(
     deadline_seconds: float | None = None,
     verify: int | None = None,
     verify_tolerance: float | None = None,
+    compress: Coding | None = None,
 ) -> Request:
-    """Ask for a matrix; the arguments are those of ``Client.jjt``.
+    """Ask for a matrix; the arguments are those of ``Client.jjt`` and, for ``compress``, of ``Client``.
 
     Raises:
         InvalidInput: for inputs that cannot be sent.
+        ValueError: for a ``compress`` that is not known.
+        ImportError: for zstd without ``zstandard``.
     """
+    require(compress)
     if deadline_seconds is not None and not 0 < deadline_seconds < math.inf:
         raise InvalidInput(f"deadline_seconds is {deadline_seconds!r}, expected a number above 0")
     arrays = named_arrays("x1", x1)
@@ -87,12 +92,13 @@ def build_request(
         "verify": verify,
         "verify_tolerance": verify_tolerance,
     }
+    body = write_safetensors(arrays)
     return Request(
         "POST",
         "/jjt",
         tuple((name, str(value)) for name, value in options.items() if value is not None),
-        {"Accept": NPY, "Content-Type": SAFETENSORS},
-        write_safetensors(arrays),
+        {"Accept": NPY, "Content-Type": SAFETENSORS, **headers_of(compress)},
+        body if compress is None else compressed(body, compress),
         deadline_seconds,
     )
 

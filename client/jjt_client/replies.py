@@ -108,7 +108,10 @@ class Plan(TypedDict):
 
 
 class Limits(TypedDict):
-    """What the service allows and knows; ``reads`` and ``writes`` are media types."""
+    """What the service allows and knows; ``reads`` and ``writes`` are media types.
+
+    ``encodings`` are what bodies and answers may be compressed with.
+    """
 
     max_body_bytes: int
     max_answer_bytes: int
@@ -123,6 +126,7 @@ class Limits(TypedDict):
     connections: int
     reads: list[str]
     writes: list[str]
+    encodings: list[str]
     algorithms: list[str]
     precisions: list[str]
     device: str

@@ -29,7 +29,11 @@ def test_a_request_is_a_safetensors_file_with_its_options_in_the_query() -> None
         "precision": "high",
         "deadline_seconds": "2.5",
     }
-    assert request.headers == {"Accept": "application/x-npy", "Content-Type": "application/vnd.safetensors"}
+    assert request.headers == {
+        "Accept": "application/x-npy",
+        "Content-Type": "application/vnd.safetensors",
+        "Accept-Encoding": "identity",
+    }
     found = safetensors.numpy.load(request.body)
     assert set(found) == {"x1", "x2.a", "x2.b"}
     assert np.array_equal(found["x1"], x1)

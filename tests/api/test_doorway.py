@@ -1,7 +1,9 @@
 """What every request gets: an id, a line in the log, a count."""
 
+import io
 import json
 import logging
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from app.api.logs import configure, printable
 from tests.api.test_jjt import BODY
 
 pytestmark = pytest.mark.anyio
+Lines = Callable[[], list[str]]
 
 GIVEN = ["a", "!~", "x" * 128, "b7ad6b7169203331", "{}%0d%0a"]
 REPLACED = ["", "x" * 129, "a b", "é", "a\tb", "\x7f"]
@@ -51,26 +54,17 @@ def log(caplog: pytest.LogCaptureFixture):
     """The log as JSON lines, with the process's own configuration put back afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    configure("json")
-    (handler,) = root.handlers
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if not record.name.startswith("httpx"):  # the client of this test logs too
-                lines.append(handler.format(record))
-
-    root.handlers[:] = [Keep()]
-    yield lines
+    stream = io.BytesIO()
+    configure("json", stream)
+    root.handlers[:] = []  # the client of this test logs too
+    yield lambda: stream.getvalue().decode().splitlines()
     root.handlers[:], root.level = before
     structlog.reset_defaults()
 
 
-async def test_a_request_leaves_one_line_without_its_payload(
-    client: httpx.AsyncClient, log: list[str]
-) -> None:
+async def test_a_request_leaves_one_line_without_its_payload(client: httpx.AsyncClient, log: Lines) -> None:
     answer = await client.post("/jjt", json=BODY)
-    (line,) = [json.loads(line) for line in log]
+    (line,) = [json.loads(line) for line in log()]
     assert line["event"] == "request"
     assert line["request_id"] == answer.headers["x-request-id"]
     assert (line["function"], line["status"], line["path"]) == ("two_waves", 200, "/jjt")
@@ -78,20 +72,20 @@ async def test_a_request_leaves_one_line_without_its_payload(
     assert "matrix" not in str(line)
 
 
-async def test_a_path_cannot_forge_a_line(client: httpx.AsyncClient, log: list[str]) -> None:
+async def test_a_path_cannot_forge_a_line(client: httpx.AsyncClient, log: Lines) -> None:
     await client.get("/a%0D%0A2026-01-01%20[error]%20forged%1b[31m")
-    (line,) = log
+    (line,) = log()
     assert "\\\\r\\\\n" in line
     assert not set("\r\n\x1b") & set(line)
 
 
 async def test_the_log_has_the_traceback_that_the_answer_has_not(
-    client: httpx.AsyncClient, log: list[str]
+    client: httpx.AsyncClient, log: Lines
 ) -> None:
     body = {"function": "treacherous", "x1": [1, 2e6], "algorithm": "contraction"}
     answer = await client.post("/jjt", json=body)
     assert answer.status_code == 500
-    failed = next(line for line in map(json.loads, log) if line["event"] == "computation failed")
+    failed = next(line for line in map(json.loads, log()) if line["event"] == "computation failed")
     assert "a secret of the host" in failed["exception"]
     assert failed["request_id"] == answer.headers["x-request-id"]
 

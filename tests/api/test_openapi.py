@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.api.failures import CODES, STATUS
-from app.wire import CODECS, OPTIONS
+from app.wire import CODECS, ENCODINGS, OPTIONS
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,10 @@ async def test_formats_and_options_are_those_of_the_tables(client: httpx.AsyncCl
     assert {item["name"] for item in operation["parameters"]} == set(OPTIONS)
     assert set(operation["responses"]["200"]["headers"]) == {
         "JJT-Function", "JJT-Algorithm", "JJT-Non-Finite", "JJT-Verified", "Server-Timing",
+        "Content-Encoding", "Vary",
     }  # fmt: skip
+    for name in ENCODINGS:
+        assert name in operation["requestBody"]["description"]
 
 
 async def test_every_error_of_the_table_is_documented_as_a_problem(client: httpx.AsyncClient) -> None:
@@ -83,5 +86,6 @@ async def test_limits_name_what_is_known(client: httpx.AsyncClient) -> None:
     assert limits["algorithms"][0] == "auto"
     assert limits["reads"] == [name for name, codec in CODECS.items() if codec.reads]
     assert limits["writes"] == [name for name, codec in CODECS.items() if codec.writes]
+    assert limits["encodings"] == list(ENCODINGS)
     assert limits["precisions"] == ["highest", "high", "default"]
     assert re.fullmatch(r"\d+\.\d+.*", limits["jax"])

@@ -8,7 +8,7 @@ import pytest
 from app.api.failures import CODES, STATUS
 from app.engine import ALGORITHMS
 from app.settings import Settings
-from app.wire import CODECS, OPTIONS
+from app.wire import CODECS, ENCODINGS, OPTIONS
 from tests.docs.blocks import ROOT, table_rows
 
 README = ROOT / "README.md"
@@ -53,6 +53,8 @@ def test_formats_page_lists_what_is_read_and_written() -> None:
     page = ROOT / "docs" / "formats.md"
     read = {row[0].strip("`") for row in table_rows(page, "`Content-Type`")}
     written = {row[0].strip("`") for row in table_rows(page, "`Accept`")}
+    compressed = {row[0].strip("`") for row in table_rows(page, "`Content-Encoding`")}
+    assert compressed == set(ENCODINGS)
     assert read == {codec.media_type for codec in CODECS.values() if codec.reads}
     assert written == {codec.media_type for codec in CODECS.values() if codec.writes}
 

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.e2e.keyed import keys_on
 from tests.e2e.server import Server, registry_of, serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """With ``--keys``: every service asks for keys, and every client has one."""
+    if request.config.getoption("--keys"):
+        with keys_on(tmp_path_factory.mktemp("keys")):
+            yield
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")

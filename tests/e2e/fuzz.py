@@ -2,12 +2,13 @@
 
     python -m tests.e2e.fuzz --count 100000
 
-A body is named by its digest, and its suffix says its format. What is kept is replayed by the tests, and is
-mutated itself the next time.
+A body is named by its digest, and its suffix says its format, and how it is compressed. What is kept is
+replayed by the tests, and is mutated itself the next time.
 """
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import random
 import sys
@@ -16,11 +17,15 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import httpx
 import numpy as np
 
+from app.errors import BodyTooLarge, DecodeError
+from app.wire import ENCODINGS
+from app.wire.encodings import expanded
 from benchmarks.soak import watching
 from tests.e2e.server import Server, registry_of, serving
 from tests.wire import bodies
@@ -83,14 +88,15 @@ def fault(answer: httpx.Response) -> str:
 
 
 async def send(client: httpx.AsyncClient, suffix: str, body: bytes) -> tuple[int, str]:
-    """Post one body.
+    """Post one body; a suffix such as ``json.gzip`` says how it is compressed.
 
     Returns:
         The status, 0 for none, and what was wrong, if anything was. A connection that is closed on the first
         attempt may have been closed for the request before; on one of its own it is this body's fault.
     """
-    query = "" if suffix in ("json", "form") else "?function=f"
-    headers = {"content-type": KINDS[suffix]}
+    kind, _, coding = suffix.partition(".")
+    query = "" if kind in ("json", "form") else "?function=f"
+    headers = {"content-type": KINDS[kind], "content-encoding": coding}
     try:
         answer = await client.post(f"/jjt{query}", content=body, headers=headers)
     except httpx.TimeoutException:
@@ -106,8 +112,7 @@ async def send(client: httpx.AsyncClient, suffix: str, body: bytes) -> tuple[int
 
 def kept() -> list[tuple[str, bytes]]:
     """The corpus: suffix and body."""
-    files = sorted(file for file in CORPUS.iterdir() if file.suffix[1:] in KINDS)
-    return [(file.suffix[1:], file.read_bytes()) for file in files]
+    return [(file.name.partition(".")[2], file.read_bytes()) for file in sorted(CORPUS.iterdir())]
 
 
 def keep(faults: Mapping[tuple[str, bytes], str], folder: Path = CORPUS) -> list[Path]:
@@ -132,9 +137,24 @@ def _origins() -> dict[str, list[bytes]]:
     x = np.arange(12.0).reshape(3, 4)
     valid = {SUFFIXES[kind]: [body] for kind, body in bodies.valid(x).items()}
     valid["json"].insert(0, bodies.document(x1=x.tolist(), x2=bodies.in_base64(x), deadline_seconds=5.5))
+    for kind, coding in product(KINDS, ENCODINGS):
+        valid[f"{kind}.{coding}"] = [ENCODINGS[coding].compress(valid[kind][0])]
     for suffix, body in kept():
         valid[suffix].append(body)
     return valid
+
+
+def change(origin: bytes, suffix: str, source: random.Random) -> bytes:
+    """Mutate a body: of a compressed one as often what it holds, which is then compressed in pieces."""
+    how = source.choice((mutate, nudge))
+    encoding = ENCODINGS.get(suffix.partition(".")[2])
+    if encoding is None or source.random() < 0.5:
+        return how(origin, source)
+    with contextlib.suppress(DecodeError, BodyTooLarge):  # what was kept may be broken
+        origin = expanded(encoding, origin, MAX_BODY_BYTES)
+    changed = how(origin, source)
+    at = source.randrange(len(changed) + 1)
+    return b"".join(map(encoding.compress, (changed[:at], changed[at:])))
 
 
 async def _run(server: Server, count: int, seed: int) -> Found:
@@ -153,7 +173,7 @@ async def _run(server: Server, count: int, seed: int) -> Found:
                     found.before = await look()
                 suffix = source.choice([*origins])
                 origin = origins[suffix][0] if source.random() < 0.7 else source.choice(origins[suffix])
-                body = source.choice((mutate, nudge))(origin, source)
+                body = change(origin, suffix, source)
                 status, wrong = await send(client, suffix, body)
                 found.counts[suffix, status] += 1
                 if wrong:

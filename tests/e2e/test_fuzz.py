@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.wire import ENCODINGS
 from tests.e2e import fuzz
 from tests.e2e.server import Server, registry_of, serving
 
@@ -24,8 +25,9 @@ def right(server: Server, count: int, seed: int) -> None:
     found = fuzz.run(server, count, seed)
     assert not found.faults
     assert sum(found.counts.values()) == count
-    assert {suffix for suffix, status in found.counts if status == 400} == set(fuzz.KINDS)
-    assert {suffix for suffix, status in found.counts if status == 200} == set(fuzz.KINDS)
+    kinds = {*fuzz.KINDS, *(f"{kind}.{coding}" for kind in fuzz.KINDS for coding in ENCODINGS)}
+    assert {suffix for suffix, status in found.counts if status == 400} == kinds
+    assert {suffix for suffix, status in found.counts if status == 200} == kinds
     assert found.grown_mib < fuzz.GROWTH_MIB
     assert server.answers("/livez")
 
@@ -41,7 +43,8 @@ def test_twenty_thousand_mutated_bodies_are_answered_or_refused(server: Server) 
 
 
 def test_the_corpus_has_every_format() -> None:
-    assert {suffix for suffix, _ in fuzz.kept()} == set(fuzz.KINDS)
+    assert {suffix.partition(".")[0] for suffix, _ in fuzz.kept()} == set(fuzz.KINDS)
+    assert {suffix.partition(".")[2] for suffix, _ in fuzz.kept()} == {"", *ENCODINGS}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_silence_and_a_closed_connection_are_faults() -> None:
 
 
 def test_what_is_kept_can_be_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = {("npy", b"\x93NUMPY"): "hung", ("json", b"{\r\n"): "500"}
+    faults = {("npy", b"\x93NUMPY"): "hung", ("json", b"{\r\n"): "500", ("json.gzip", b"\x1f"): "500"}
     fuzz.keep(faults, tmp_path)
     monkeypatch.setattr(fuzz, "CORPUS", tmp_path)
     assert sorted(fuzz.kept()) == sorted(faults)

@@ -59,6 +59,25 @@ def test_what_a_call_raises_reaches_whoever_awaits_and_nobody_else(error: BaseEx
     assert lane.close(1)
 
 
+def test_the_seconds_of_each_call_are_told_for_its_client_also_of_one_that_raises() -> None:
+    told: list[tuple[str, float]] = []
+    lane = Lane("test", lambda client, seconds: told.append((client, seconds)))
+
+    def fail() -> None:
+        time.sleep(0.02)
+        raise ValueError
+
+    async def both() -> None:
+        await lane.run(time.sleep, 0.03, client="lab")
+        with pytest.raises(ValueError):  # noqa: PT011
+            await lane.run(fail, client="room")
+
+    asyncio.run(both())
+    assert lane.close(1)
+    assert [client for client, _ in told] == ["lab", "room"]
+    assert all(least <= seconds < least + 1 for (_, seconds), least in zip(told, (0.03, 0.02), strict=True))
+
+
 def test_closing_drops_what_is_queued_and_says_whether_the_thread_ended() -> None:
     lane, release = Lane("test"), threading.Event()
     lane.submit(release.wait, 10)
@@ -75,6 +94,7 @@ class Noted:
 
     kind = None
     alone = False
+    light = False
     client = "somebody"
     seconds = 0.01
 

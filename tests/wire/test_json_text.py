@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app import wire
 from app.errors import BodyTooLarge, DecodeError
-from app.wire import json_plain, json_simd
+from app.wire import json_plain, json_simd, json_text
 from app.wire.json_text import read_json
 from tests.wire import bodies
 
@@ -140,6 +140,32 @@ def test_a_rectangle_is_read_as_numpy_reads_what_json_reads(rows):
     text = json.dumps(rows)
     expected = np.array(json.loads(text), np.float64)
     assert array(text).tobytes() == expected.tobytes()
+
+
+@both
+@pytest.mark.parametrize("rows", [0, 3, 100])
+def test_a_list_that_hides_far_inside_a_long_one_is_found(parser, rows):
+    hiding = [*range(3000), [7], *range(3000)]
+    message = read(
+        json.dumps({"x1": [[1.5, 2.5]] * rows or 1.5, "x2": hiding[:3000] + hiding[3001:]}), parser
+    )
+    assert message.arrays["x2"].shape == (6000,)
+    with pytest.raises(DecodeError, match="x2 is ragged"):
+        read(json.dumps({"x1": [[1.5, 2.5]] * rows or 1.5, "x2": hiding}), parser)
+
+
+@pytest.mark.parametrize("found", [0, 1, 63, 64, 65, 500])
+def test_brackets_are_counted_however_many_there_are(found):
+    text = b"1234567 " * 600 + b"[1, " * found + b"x" * 600
+    assert json_text._count(text, b"[") == found
+
+
+def test_what_is_read_quickly_has_few_lists_or_is_short():
+    flat, nested = numbers(100_000), json.dumps({"x1": [[1]] * 20_000}).encode()
+    assert json_text.is_quick(flat)
+    assert not json_text.is_quick(nested)
+    assert not json_text.is_quick(numbers(600_000))
+    assert json_text.is_quick(json.dumps({"x1": [[1]] * 1000}).encode())
 
 
 def numbers(count: int) -> bytes:

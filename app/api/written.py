@@ -1,0 +1,18 @@
+"""A response whose head and body are bytes already: nothing is left to be done but to send it."""
+
+from collections.abc import Sequence
+
+from fastapi import Response
+
+
+class Written(Response):
+    """An answer of what was asked for.
+
+    Args:
+        content: the body.
+        raw_headers: all of them, the names in lower case; the length of the content among them.
+    """
+
+    def __init__(self, content: bytes, raw_headers: Sequence[tuple[bytes, bytes]]) -> None:
+        super().__init__(content)
+        self.raw_headers = list(raw_headers)

@@ -1,0 +1,199 @@
+"""What takes less time than waking a thread is computed by whoever asks for it, and only that."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from app import ArraySpec, Function
+from app.engine import Engine, Problem
+from app.metrics import Metrics
+from app.scheduler import Admission, Lane, Scheduler
+from app.specs import Answer
+from tests.engine.ask import ask
+
+WAVES = Function(lambda _, x: jnp.sin(x), ArraySpec("float32", (4,)), name="waves", version="1")
+SEEN: list[str] = []
+
+
+def _seen(x: np.ndarray) -> np.ndarray:
+    SEEN.append(threading.current_thread().name)
+    return x
+
+
+def _watched(_: Any, x: jax.Array) -> jax.Array:
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    seen = jax.pure_callback(_seen, shape, jax.lax.stop_gradient(x), vmap_method="broadcast_all")
+    return x * seen
+
+
+WATCHED = Function(_watched, ArraySpec("float32", (4,)), name="watched", version="1")
+
+
+class Watched(Engine):
+    """An engine that notes on which threads blocks begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[str] = []
+
+    def execution(self, *args: Any, **kwargs: Any) -> Any:
+        self.threads.append(threading.current_thread().name)
+        return super().execution(*args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Watched:
+    engine = Watched()
+    engine.calibrate()
+    return engine
+
+
+@pytest.fixture
+def scheduler(engine: Engine) -> Iterator[Scheduler]:
+    scheduler = Scheduler([engine], Metrics(), Admission(60, 1 << 30), light_seconds=60)
+    yield scheduler
+    assert scheduler.close(10)
+
+
+def problem(engine: Engine, function: Function, seed: int = 0) -> Problem:
+    draw = np.random.default_rng(seed)
+    return engine.problem(
+        function, {name: draw.standard_normal((1, 4)).astype(np.float32) for name in ("x1", "x2")}
+    )
+
+
+async def answered(scheduler: Scheduler, asked: Problem) -> Answer:
+    with scheduler.admitted("somebody") as ticket:
+        return await scheduler.answer(asked, "auto", asyncio.get_running_loop().time() + 60, ticket)
+
+
+async def in_turn(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
+    answers = []
+    for each in asked:
+        answers.append(await answered(scheduler, each))
+        await asyncio.sleep(0.2)  # in which a thread that took part finds that nothing is left to do
+    return answers
+
+
+async def at_once(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
+    return await asyncio.gather(*(answered(scheduler, each) for each in asked))
+
+
+def test_once_a_block_is_known_to_be_light_the_event_loop_computes_it(
+    engine: Watched, scheduler: Scheduler
+) -> None:
+    engine.threads.clear()
+    asked = [problem(engine, WAVES, seed) for seed in range(3)]
+    answers = asyncio.run(in_turn(scheduler, asked))
+    assert engine.threads == ["jjt-device-0", "MainThread", "MainThread"]
+    for each, answer in zip(asked, answers, strict=True):
+        assert each.right is not None
+        right = ask(engine, WAVES, each.left.leaves[0], each.right.leaves[0])
+        np.testing.assert_allclose(answer.matrix, right, rtol=0, atol=1e-6)
+
+
+def test_what_calls_the_host_is_never_computed_by_the_event_loop(
+    engine: Watched, scheduler: Scheduler
+) -> None:
+    engine.threads.clear()
+    asyncio.run(in_turn(scheduler, [problem(engine, WATCHED)] * 3))
+    assert engine.threads == ["jjt-device-0"] * 3
+    assert SEEN
+
+
+def test_what_took_long_once_is_not_computed_by_the_event_loop_again(
+    engine: Watched, scheduler: Scheduler
+) -> None:
+    asked = [problem(engine, WAVES)] * 2
+    asyncio.run(in_turn(scheduler, asked))
+    engine.threads.clear()
+    scheduler._devices[0].note(engine.plan(asked[0]), 1e6)
+    asyncio.run(in_turn(scheduler, asked))
+    assert engine.threads == ["jjt-device-0"] * 2
+
+
+def test_those_that_come_at_once_go_together_without_another_thread(
+    engine: Watched, scheduler: Scheduler
+) -> None:
+    asked = [problem(engine, WAVES, seed) for seed in range(9)]
+    asyncio.run(in_turn(scheduler, asked[:2]))
+    scheduler._devices[0].note(engine.plan(asked[0]), 1e-5)  # however slow this machine is at the moment
+    engine.stacking.prepare(engine.plan(asked[0]).tiles[0], 4)
+    engine.threads.clear()
+    answers = asyncio.run(at_once(scheduler, asked))
+    assert [answer.batch for answer in answers] == [4] * 8 + [1]
+    assert engine.threads == ["MainThread"]
+    for each, answer in zip(asked, answers, strict=True):
+        assert each.right is not None
+        right = ask(engine, WAVES, each.left.leaves[0], each.right.leaves[0])
+        np.testing.assert_allclose(answer.matrix, right, rtol=0, atol=1e-6)
+
+
+class Counted:
+    """A turn that counts who runs beside it."""
+
+    kind = None
+    alone = False
+    seconds = 0.0
+    running, most = 0, 0
+
+    def __init__(self, number: int, light: bool, done: list[tuple[int, str]]) -> None:
+        self.number, self.light, self.done = number, light, done
+        self.client = f"client {number % 3}"
+
+    def begin(self) -> None:
+        Counted.running += 1
+        Counted.most = max(Counted.most, Counted.running)
+        time.sleep(0.0002)
+        Counted.running -= 1
+        self.done.append((self.number, threading.current_thread().name))
+
+    def drop(self) -> None:
+        raise AssertionError("nothing is dropped")
+
+
+def test_turns_are_never_taken_by_two_threads_at_once_and_each_is_taken_once() -> None:
+    lane, done = Lane("test"), list[tuple[int, str]]()
+    lightness = np.random.default_rng(0).random(400) < 0.7
+    for number, light in enumerate(lightness.tolist()):
+        lane.put(Counted(number, light, done), wake=not light)
+        if light:
+            while lane.work_here(0.001):
+                pass
+        if number % 7 == 0:
+            time.sleep(0.001)
+    deadline = time.monotonic() + 10
+    while len(done) < 400 and time.monotonic() < deadline:
+        while lane.work_here(0.001):
+            pass
+        time.sleep(0.001)
+    assert sorted(number for number, _ in done) == list(range(400))
+    assert Counted.most == 1
+    assert {name for number, name in done if not lightness[number]} == {"test"}
+    assert {name for _, name in done} == {"test", "MainThread"}
+    assert lane.close(1)
+
+
+def test_a_lane_that_closes_drops_what_it_was_handed() -> None:
+    lane, held, dropped = Lane("test"), threading.Event(), []
+    lane.submit(held.wait, 10)
+    time.sleep(0.05)
+
+    class Dropped(Counted):
+        def drop(self) -> None:
+            dropped.append(self.number)
+
+    lane.put(Dropped(1, True, []), wake=False)
+    lane.put(Dropped(2, False, []))
+    assert not lane.work_here(1)  # the thread is at work
+    assert not lane.close(0.01)
+    assert dropped == [1, 2]
+    held.set()
+    assert lane.close(5)
