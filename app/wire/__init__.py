@@ -5,8 +5,10 @@ Knows no JAX, no HTTP framework and no function: what it cannot know, it leaves 
 
 from app.wire.codec import Codec, Frame
 from app.wire.codecs import CODECS, decode, negotiate, reader_for
-from app.wire.encodings import ENCODINGS, Encoding, Expansion, Packing, encoding_of, packing_of
+from app.wire.encodings import ENCODINGS, Encoding, encoding_of
+from app.wire.expansion import Expansion
 from app.wire.options import OPTIONS, Option, Options, read_options
+from app.wire.packing import Packing, packing_of
 
 __all__ = [
     "CODECS",

@@ -7,6 +7,7 @@ and outside the application the server.s loop.
 
 import argparse
 import asyncio
+import logging
 import statistics
 import tempfile
 import time
@@ -22,6 +23,7 @@ from fastapi import FastAPI
 from app import wire
 from app.api import create_app
 from app.api.house import House
+from app.api.logs import configure
 from app.settings import Settings
 from benchmarks.measure import machine, numpy_product, timed
 from benchmarks.report import table, write
@@ -155,6 +157,18 @@ async def within(folder: Path, requests: int, rounds: int, figures: Figures) -> 
                         figures[case][stage].append(statistics.median(stages.microseconds[stage]))
 
 
+@contextmanager
+def logging_to(file: Path) -> Iterator[None]:
+    """Log as the service does, into a file."""
+    configure("json")
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    with file.open("w", encoding="utf-8") as stream:
+        before = handler.setStream(stream)
+        yield
+        handler.setStream(before)
+
+
 def outside(urls: dict[str, str], requests: int, rounds: int, figures: Figures) -> None:
     """Ask the service, and the bare server with the same body, over a socket by turns."""
     for case, kind in CASES.items():
@@ -193,7 +207,8 @@ def main() -> None:
         folder = Path(name)
         with all_running(contestants, folder) as (urls, _):
             outside(urls, asked.requests, asked.rounds, figures)
-        asyncio.run(within(folder, asked.requests, asked.rounds, figures))
+        with logging_to(folder / "within.log"):
+            asyncio.run(within(folder, asked.requests, asked.rounds, figures))
     about = (
         f"Microseconds of one request, medians of {asked.rounds} turns of {asked.requests}, one at a time."
     )

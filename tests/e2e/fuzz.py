@@ -25,7 +25,7 @@ import numpy as np
 
 from app.errors import BodyTooLarge, DecodeError
 from app.wire import ENCODINGS
-from app.wire.encodings import expanded
+from app.wire.expansion import expanded
 from benchmarks.soak import watching
 from tests.e2e.server import Server, registry_of, serving
 from tests.wire import bodies

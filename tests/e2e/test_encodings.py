@@ -19,7 +19,7 @@ from tests.e2e.test_hostile import refused, resident_bytes
 from tests.e2e.test_streaming import BINARY, body_of, treacherous
 from tests.wire import bodies
 from tests.wire.bodies import JSON, NPY, SAFETENSORS
-from tests.wire.test_encodings import BROKEN, MIB, frame, run_of
+from tests.wire.test_expansion import BROKEN, MIB, frame, run_of
 
 LONG = np.full((26, 10_000), 0.5, np.float32)
 LIMIT_BYTES = LONG.nbytes + 500
