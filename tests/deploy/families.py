@@ -7,7 +7,7 @@ from typing import Any
 import promql_parser as promql
 from prometheus_client.metrics import MetricWrapperBase
 
-from app.metrics import Metrics
+from app.metrics import Labelled, Metrics
 
 TARGET = frozenset({"instance", "job"})  # labels that Prometheus adds
 OTHERS = {"up": TARGET}  # series that Prometheus makes of its own accord
@@ -26,7 +26,8 @@ class Family:
 def families() -> list[Family]:
     """Every metric, in the order in which they are declared."""
     found = []
-    for metric in vars(Metrics()).values():
+    for known in vars(Metrics()).values():
+        metric = known._metric if isinstance(known, Labelled) else known
         if isinstance(metric, MetricWrapperBase):
             (described,) = metric.describe()
             name = described.name + ("_total" if described.type == "counter" else "")
