@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,7 +13,6 @@ from app.api.logs import configure, printable
 from tests.api.test_jjt import BODY
 
 pytestmark = pytest.mark.anyio
-Lines = Callable[[], list[str]]
 
 GIVEN = ["a", "!~", "x" * 128, "b7ad6b7169203331", "{}%0d%0a"]
 REPLACED = ["", "x" * 129, "a b", "é", "a\tb", "\x7f"]
@@ -49,22 +48,36 @@ async def test_each_request_without_an_id_gets_its_own(client: httpx.AsyncClient
     assert len(ids) == 5
 
 
+class Lines:
+    """The lines that were logged."""
+
+    def __init__(self) -> None:
+        self.stream = io.BytesIO()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stream.getvalue().decode().splitlines())
+
+    def clear(self) -> None:
+        self.stream.seek(0)
+        self.stream.truncate()
+
+
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture):
     """The log as JSON lines, with the process's own configuration put back afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    stream = io.BytesIO()
-    configure("json", stream)
+    lines = Lines()
+    configure("json", lines.stream)
     root.handlers[:] = []  # the client of this test logs too
-    yield lambda: stream.getvalue().decode().splitlines()
+    yield lines
     root.handlers[:], root.level = before
     structlog.reset_defaults()
 
 
 async def test_a_request_leaves_one_line_without_its_payload(client: httpx.AsyncClient, log: Lines) -> None:
     answer = await client.post("/jjt", json=BODY)
-    (line,) = [json.loads(line) for line in log()]
+    (line,) = [json.loads(line) for line in log]
     assert line["event"] == "request"
     assert line["request_id"] == answer.headers["x-request-id"]
     assert (line["function"], line["status"], line["path"]) == ("two_waves", 200, "/jjt")
@@ -74,7 +87,7 @@ async def test_a_request_leaves_one_line_without_its_payload(client: httpx.Async
 
 async def test_a_path_cannot_forge_a_line(client: httpx.AsyncClient, log: Lines) -> None:
     await client.get("/a%0D%0A2026-01-01%20[error]%20forged%1b[31m")
-    (line,) = log()
+    (line,) = log
     assert "\\\\r\\\\n" in line
     assert not set("\r\n\x1b") & set(line)
 
@@ -85,7 +98,7 @@ async def test_the_log_has_the_traceback_that_the_answer_has_not(
     body = {"function": "treacherous", "x1": [1, 2e6], "algorithm": "contraction"}
     answer = await client.post("/jjt", json=body)
     assert answer.status_code == 500
-    failed = next(line for line in map(json.loads, log()) if line["event"] == "computation failed")
+    failed = next(line for line in map(json.loads, log) if line["event"] == "computation failed")
     assert "a secret of the host" in failed["exception"]
     assert failed["request_id"] == answer.headers["x-request-id"]
 

@@ -46,6 +46,7 @@ def test_every_error_class_that_a_request_can_meet_has_a_status(kind: type[error
 def test_the_table_is_the_published_one() -> None:
     published = {
         "decode_error": 400,
+        "unauthenticated": 401,
         "unknown_function": 404,
         "unknown_version": 404,
         "not_acceptable": 406,
@@ -56,6 +57,7 @@ def test_the_table_is_the_published_one() -> None:
         "not_applicable": 422,
         "answer_too_large": 422,
         "queue_full": 429,
+        "rate_limited": 429,
         "compute_failed": 500,
         "verification_failed": 500,
         "not_ready": 503,

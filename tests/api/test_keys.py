@@ -21,7 +21,7 @@ from app.errors import KeyFileError
 from app.keys import add, minted, remove
 from tests.api.conftest import client_of as api_client
 from tests.api.conftest import opened, settings_for
-from tests.api.test_doorway import log  # noqa: F401 - a fixture
+from tests.api.test_doorway import Lines, log  # noqa: F401 - a fixture
 from tests.api.test_jjt import BODY
 from tests.api.test_reload import until
 
@@ -161,7 +161,7 @@ async def test_logs_and_metrics_say_the_name_and_never_the_secret(
     registry: Path,
     tmp_path: Path,
     keys: Keys,
-    log: list[str],  # noqa: F811
+    log: Lines,  # noqa: F811
 ) -> None:
     secret = keys("lab")
     async with keyed(registry, tmp_path) as (app, client):
@@ -249,7 +249,7 @@ async def test_a_changed_file_is_known_soon_and_a_broken_one_changes_nothing(
     keys: Keys,
     how: str,
     monkeypatch: pytest.MonkeyPatch,
-    log: list[str],  # noqa: F811
+    log: Lines,  # noqa: F811
 ) -> None:
     path, lab = tmp_path / "keys", keys("lab")
     if how == "SIGHUP":
