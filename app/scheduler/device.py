@@ -9,10 +9,11 @@ from app.metrics import Metrics
 from app.scheduler.lane import Lane
 from app.scheduler.stacks import Stacks
 
-LIGHT_SECONDS = 3e-4  # of a block, with its transfers: another thread is not worth waking for it
+LIGHT_SECONDS = 5e-4  # of a block, with its transfers: another thread is not worth waking for it
 HERE_SECONDS = 2e-3  # of blocks that are computed as one where they are light
-_HEAVY = 30.0  # times as long as a light block: what took that once is not light again
+_HEAVY = 30.0  # times as long as a light block: what takes that is tried again much later
 _RISE = 1.1  # of what a block is thought to take, where it takes longer
+_FALL = 0.98  # of the same, with each block that another thread was woken for: in the end it is tried here
 _NOTED = 4096
 
 
@@ -49,22 +50,34 @@ class Device:
         return self.outstanding, self._coming
 
     def least(self, plan: Plan) -> float:
-        """Seconds that the only block of a plan takes at best; infinite where that varies or is not known."""
-        return self._least.get(plan.tiles[0], math.inf) if plan.blocks == 1 else math.inf
-
-    def note(self, plan: Plan, seconds: float) -> None:
-        """Take in what a block took; on one thread at a time."""
+        """Seconds that the only block of a plan takes at best, as far as is known; infinite for others."""
         if plan.blocks > 1:
-            return
-        tile = plan.tiles[0]
-        known = self._least.get(tile)
+            return math.inf
+        known = self._least.get(plan.tiles[0])
         if known is None:
             if len(self._least) >= _NOTED:
                 self._least.clear()
-            known = math.inf if self.engine.executables.get(tile).calls_host else seconds
+            tile = plan.tiles[0]
+            calls_host = self.engine.executables.get(tile).calls_host
+            known = self._least[tile] = math.inf if calls_host else plan.seconds
+        return known
+
+    def note(self, plan: Plan, seconds: float) -> None:
+        """Take in what a block took, while turns are taken.
+
+        On the lane's thread that is mostly the waking of threads, and says little.
+        """
+        tile = plan.tiles[0]
+        known = self._least.get(tile)
+        if known is None:
+            return
+        if self.lane.is_here:
+            known *= _FALL if known >= self.light_seconds else 1.0
         elif seconds > _HEAVY * self.light_seconds:
-            known = math.inf
-        self._least[tile] = min(seconds, _RISE * known) if known < math.inf else known
+            known = seconds
+        else:
+            known = min(seconds, _RISE * known)
+        self._least[tile] = known
 
     @contextmanager
     def awaited(self) -> Iterator[None]:

@@ -93,6 +93,11 @@ class Lane:
         """Number of turns that have not begun."""
         return len(self._turns)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the thread that asks is the lane's own."""
+        return threading.get_ident() == self._thread.ident
+
     def put(self, turn: Turn, *, wake: bool = True) -> None:
         """Queue a turn; from any thread.
 
