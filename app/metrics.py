@@ -171,11 +171,13 @@ class Metrics:
             ("source",),
             registry=registry,
         )
-        self.kept = Counter(
-            "jjt_kept",
-            "Looks for arrays kept of parameters (hit, miss), and arrays dropped (eviction, forget).",
-            ("event", "function"),
-            registry=registry,
+        self.kept: Labelled[Counter] = Labelled(
+            Counter(
+                "jjt_kept",
+                "Looks for arrays kept of parameters (hit, miss), and arrays dropped (eviction, forget).",
+                ("event", "function"),
+                registry=registry,
+            )
         )
         self.kept_bytes = Gauge(
             "jjt_kept_bytes",

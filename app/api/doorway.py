@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.draining import Drain
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
-from app.api.logs import NAMES
+from app.api.logs import NAMES, log_request
 from app.api.safety import safe_headers
 from app.api.trace_context import TraceContext, context_of
 from app.api.tracing import ANSWERED, Record
@@ -103,14 +103,13 @@ class Doorway:
         self._metrics.request_seconds.labels(route).observe(seconds)
         if route in QUIET and visit.status in EXPECTED:
             return
-        log.info(
-            "request",
-            method=visit.method,
-            path=scope["path"],
-            status=visit.status,
-            ms=round(seconds * 1e3, 3),
-            **scope["jjt.said"],
-        )
+        said = {
+            "method": visit.method,
+            "path": scope["path"],
+            "status": visit.status,
+            "ms": round(seconds * 1e3, 3),
+        }
+        log_request(said | scope["jjt.said"])
         if self._tracing is not None and visit.trace is not None:
             self._tracing.record(visit.traced(visit.trace, route, visit.began + seconds))
 

@@ -152,8 +152,10 @@ class House:
             if self.catalog.functions.get(function.name) is function:  # else it was reloaded meanwhile
                 await self._readying.make_card(function)
 
-    def _count_kept(self, device: int, event: str, function: Function, kept_bytes: int) -> None:
+    def _count_kept(self, device: int, event: str, function: Function, kept_bytes: int | None) -> None:
         self.metrics.kept.labels(event, function.name).inc()
+        if kept_bytes is None:
+            return
         self._kept[function.name, device] = kept_bytes
         devices = range(len(self.engines))
         total = sum(self._kept.get((function.name, each), 0) for each in devices)

@@ -1,6 +1,7 @@
 """A response whose head and body are bytes already: nothing is left to be done but to send it."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from fastapi import Response
 
@@ -14,5 +15,7 @@ class Written(Response):
     """
 
     def __init__(self, content: bytes, raw_headers: Sequence[tuple[bytes, bytes]]) -> None:
-        super().__init__(content)
+        self.status_code = HTTPStatus.OK  # what the framework's own beginning does, but for the headers
+        self.background = None
+        self.body = content
         self.raw_headers = list(raw_headers)

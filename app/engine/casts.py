@@ -7,6 +7,8 @@ bool        cast                          cast                          as it is
 JSON        cast; finite → inf refused    if integral and it fits       0 and 1
 """
 
+from functools import lru_cache
+
 import ml_dtypes
 import numpy as np
 
@@ -50,11 +52,11 @@ def _to_float(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         result = array.astype(dtype)
     if _finite_range(array.dtype) <= _finite_range(dtype):
         return result
-    infinite = ~np.isfinite(result)
-    if not infinite.any():
+    finite = np.isfinite(result)
+    if finite.all():
         return result
     # Infinities that came stay; a finite number may not become one.
-    lost = infinite & (np.isfinite(array) if _floating(array.dtype) else True)
+    lost = ~finite & (np.isfinite(array) if _floating(array.dtype) else True)
     if lost.any():
         raise SpecMismatch(
             f"{name} holds {array[lost][0]!s}, which {dtype.name} cannot hold: it would be infinite"
@@ -62,6 +64,7 @@ def _to_float(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return result
 
 
+@lru_cache(maxsize=64)
 def _finite_range(dtype: np.dtype) -> float:
     return float(ml_dtypes.finfo(dtype).max) if _floating(dtype) else 2.0 ** (8 * dtype.itemsize)
 

@@ -44,7 +44,8 @@ class Engine:
         executables: compiled programs that are kept, at most.
         max_answer_bytes: the largest matrix that is answered.
         heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
-            ``forget``, the function, and the bytes that are kept of it from then on.
+            ``forget``, the function, and the bytes that are kept of it from then on; None for a hit, which
+            changes nothing.
         device: that computes; the default one by default.
         panel_bytes: a whole row of blocks, at most, where a block has more than one row of the matrix.
     """

@@ -24,7 +24,7 @@ from app.engine.worlds import world
 from app.function import Function
 
 Event = Literal["hit", "miss", "eviction", "forget"]
-Heard = Callable[[Event, Function, int], None]
+Heard = Callable[[Event, Function, int | None], None]
 Key = tuple[View, Algorithm]
 
 _MOST = 1024  # variables of all functions, those for which there is nothing to keep among them
@@ -166,7 +166,7 @@ class Residency:
         """Say what happened, except to what holds nothing."""
         if kept.arrays:
             function = key[0].signature.function
-            self._heard(event, function, self._sum(function.name))
+            self._heard(event, function, None if event == "hit" else self._sum(function.name))
 
     def _sum(self, name: str | None = None) -> int:
         """Bytes that are kept, of all functions or of those of a name."""

@@ -9,8 +9,9 @@ from app.metrics import Metrics
 from app.scheduler.lane import Lane
 from app.scheduler.stacks import Stacks
 
-LIGHT_SECONDS = 5e-4  # of a block, with its transfers: another thread is not worth waking for it
-HERE_SECONDS = 2e-3  # of blocks that are computed as one where they are light
+LIGHT_SECONDS = 1e-3  # of a block, with its transfers: another thread is not worth waking for it
+HERE_SECONDS = 3e-3  # of blocks that are computed as one where they are light
+_HOPED = 0.25  # of what is predicted: of a short block that is mostly what another thread would cost
 _HEAVY = 30.0  # times as long as a light block: what takes that is tried again much later
 _RISE = 1.1  # of what a block is thought to take, where it takes longer
 _FALL = 0.98  # of the same, with each block that another thread was woken for: in the end it is tried here
@@ -59,7 +60,7 @@ class Device:
                 self._least.clear()
             tile = plan.tiles[0]
             calls_host = self.engine.executables.get(tile).calls_host
-            known = self._least[tile] = math.inf if calls_host else plan.seconds
+            known = self._least[tile] = math.inf if calls_host else _HOPED * plan.seconds
         return known
 
     def note(self, plan: Plan, seconds: float) -> None:

@@ -18,7 +18,7 @@ from app.engine.view import View
 from tests.engine.ask import ask
 from tests.engine.structure.gradients import numbers
 
-Happened = list[tuple[str, str, int]]
+Happened = list[tuple[str, str, int | None]]
 WEIGHTS = numbers(3, 5)
 METRIC_BYTES = 3 * 3 * 4
 
@@ -75,7 +75,7 @@ def test_what_was_made_is_found_the_second_time(happened: Happened):
     np.testing.assert_allclose(metric, [WEIGHTS @ WEIGHTS.T], rtol=1e-5)
     assert held.arguments(view, Structured())[1] is metric
     assert held.arguments(view, Structured())[0] is params
-    assert happened == [(event, "product", METRIC_BYTES) for event in ("miss", "hit", "hit")]
+    assert happened == [("miss", "product", METRIC_BYTES), *[("hit", "product", None)] * 2]
     assert held.held_bytes == WEIGHTS.nbytes + METRIC_BYTES
 
 
@@ -287,6 +287,6 @@ def test_an_engine_tells_of_what_it_keeps_and_forgets_it_with_the_function(happe
     assert engine.kept(function) == []
     assert happened == [
         ("miss", "product", METRIC_BYTES),
-        ("hit", "product", METRIC_BYTES),
+        ("hit", "product", None),
         ("forget", "product", 0),
     ]
