@@ -131,7 +131,10 @@ class Engine:
         plan = self._plans.get(self._key(problem, algorithm))
         if plan is None or plan.chosen is None or problem.answer_bytes > self.max_answer_bytes:
             return None
-        return plan if all(tile in self.executables for tile in plan.tiles) else None
+        for tile in plan.tiles:
+            if tile not in self.executables:
+                return None
+        return plan
 
     def explain(
         self,

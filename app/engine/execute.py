@@ -166,7 +166,8 @@ def dispatch_stack(
     Raises:
         OutOfMemory: where the device has no room for it.
     """
-    parts = tuple(_part(plan, problem, next(steps(plan.tiling, "computed"))) for plan, problem in stacked)
+    only = {plan: next(steps(plan.tiling, "computed")) for plan in {plan for plan, _ in stacked}}
+    parts = tuple([_part(plan, problem, only[plan]) for plan, problem in stacked])
     return _dispatched(executables, params, parts)
 
 
@@ -224,6 +225,8 @@ def _stack(sides: list[list[np.ndarray]]) -> list[np.ndarray]:
 def _slice(side: Side, rows: Range, size: int) -> list[np.ndarray]:
     """Some examples, padded to a size by the last of them."""
     start, stop = rows
+    if stop - start == size == side.n:
+        return list(side.leaves)
     missing = size - (stop - start)
     leaves = [leaf[start:stop] for leaf in side.leaves]
     if missing:

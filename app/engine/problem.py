@@ -78,7 +78,7 @@ class Problem:
         """Number of examples of x2."""
         return (self.right or self.left).n
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, int, int, int]:
         """``(n1, k, n2, k)``."""
         return self.n1, self.signature.k, self.n2, self.signature.k
@@ -90,7 +90,7 @@ class Problem:
         left, right = self.left, self.right or self.left
         return (*((n1,) if left.batched else ()), k, *((n2,) if right.batched else ()), k)
 
-    @property
+    @cached_property
     def answer_bytes(self) -> int:
         """Of the matrix."""
         return prod(self.sizes) * np.dtype(self.dtype).itemsize
