@@ -44,9 +44,14 @@ def main() -> None:
         for name in asked.case or CASES:
             results.append(comparison.measured(CASES[name]))
             print(text(results[-1:]), file=sys.stderr, flush=True)
+            if not asked.case:  # after each: a run of half an hour may be stopped
+                keep(results)
     if asked.case:
         print(text(results))
-        return
+
+
+def keep(results: list[Measured]) -> None:
+    """Write the table, the figures and the bars."""
     write(named("peers"), text(results), figures(results))
     bars(
         named("peers"),

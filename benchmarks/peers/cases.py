@@ -232,11 +232,11 @@ CASES = {
     case.name: case
     for case in (
         _perceptron("mlp_512", "784-512³-10", 32, 784, 512, 512, 512, 10),
-        _perceptron("mlp_1024", "784-1024²-10", 32, 784, 1024, 1024, 10),
-        _perceptron("mlp_2048", "3072-2048³-8", 16, 3072, 2048, 2048, 2048, 8),
         _convolutions(64, 3),
         _convolutions(256, 2),
         _transformer(),
         _resnet(),
+        _perceptron("mlp_1024", "784-1024²-10", 32, 784, 1024, 1024, 10),
+        _perceptron("mlp_2048", "3072-2048³-8", 16, 3072, 2048, 2048, 2048, 8),
     )
 }
