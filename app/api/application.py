@@ -56,8 +56,10 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
         app.include_router(router)
     answer_failures(app)
     describe(app, keyed=house.keyring is not None)
-    # Outside of all that the framework does with a request: what is answered there costs none of it.
-    doors: ASGIApp = Direct(app.build_middleware_stack(), {"/jjt": jjt.jjt})
+    # Outside of all that the framework does with a request: what is answered there costs none of it. The
+    # framework's own last resort, the outermost of its parts, is left out: the doorway is it.
+    framework: ASGIApp = app.build_middleware_stack().app  # pyright: ignore[reportFunctionMemberAccess]
+    doors: ASGIApp = Direct(framework, {"/jjt": jjt.jjt})
     if house.keyring is not None:
         doors = Gate(doors, house.keyring)
     doors = Doorway(doors, house)

@@ -65,6 +65,7 @@ class Engine:
         self.panel_bytes = panel_bytes
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
+        self.on_host = jax.devices()[0].platform == "cpu"
         self.executables = Executables(executables, device)
         self._residency = Residency(self.memory_bytes // 8, heard, device)
         self.stacking = Stacking(self.executables, self._residency, Budget(self.memory_bytes, block_seconds))

@@ -39,7 +39,7 @@ class Scheduler:
         engines: one for each device; their plans are prepared on the compile lane.
         metrics: where turns and compilations are counted.
         admission: who is let in.
-        light_seconds: of a block that the event loop computes, rather than wake a device's thread.
+        light_seconds: of a block that the event loop computes, rather than wake a thread; on CPUs only.
         spent: is told the seconds that a client had a device; where turns are taken.
     """
 
@@ -59,7 +59,8 @@ class Scheduler:
                 Lane(f"jjt-device-{number}", spent),
                 Stacks(engine, self._compiler),
                 metrics,
-                light_seconds,
+                # What else keeps another device busy is not known here: it is awaited elsewhere.
+                light_seconds if engine.on_host else 0.0,
             )
             for number, engine in enumerate(engines)
         ]
