@@ -190,8 +190,12 @@ def test_a_thousand_requests_sent_ahead_by_someone_who_leaves_are_not_computed(s
     client.close()
     time.sleep(0.5)
     done = blocks_done(server)
-    time.sleep(1)
-    assert blocks_done(server) == done
+    for _ in range(5):  # where the machine is slow, so is the one that runs
+        time.sleep(1)
+        last, done = done, blocks_done(server)
+        if done == last:
+            break
+    assert done == last
     assert done - before <= 20 * each
 
 
