@@ -44,8 +44,7 @@ class Engine:
         executables: compiled programs that are kept, at most.
         max_answer_bytes: the largest matrix that is answered.
         heard: is told what happens to what algorithms keep of parameters: ``hit``, ``miss``, ``eviction`` or
-            ``forget``, the function, and the bytes that are kept of it from then on; None for a hit, which
-            changes nothing.
+            ``forget``, the function, and the bytes that are kept of it from then on; None for a hit.
         device: that computes; the default one by default.
         panel_bytes: a whole row of blocks, at most, where a block has more than one row of the matrix.
     """
@@ -65,7 +64,6 @@ class Engine:
         self.panel_bytes = panel_bytes
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
-        self.on_host = jax.devices()[0].platform == "cpu"
         self.executables = Executables(executables, device)
         self._residency = Residency(self.memory_bytes // 8, heard, device)
         self.stacking = Stacking(self.executables, self._residency, Budget(self.memory_bytes, block_seconds))
@@ -132,10 +130,7 @@ class Engine:
         plan = self._plans.get(self._key(problem, algorithm))
         if plan is None or plan.chosen is None or problem.answer_bytes > self.max_answer_bytes:
             return None
-        for tile in plan.tiles:
-            if tile not in self.executables:
-                return None
-        return plan
+        return plan if all(map(self.executables.__contains__, plan.tiles)) else None
 
     def explain(
         self,

@@ -14,6 +14,7 @@ HERE_SECONDS = 3e-3  # of blocks that are computed as one where they are light
 _HOPED = 0.25  # of what is predicted: of a short block that is mostly what another thread would cost
 _HEAVY = 30.0  # times as long as a light block: what takes that is tried again much later
 _RISE = 1.1  # of what a block is thought to take, where it takes longer
+_TRIED = 10.0  # times as long as a light block: what takes less with another thread is tried here
 _FALL = 0.98  # of the same, with each block that another thread was woken for: in the end it is tried here
 _NOTED = 4096
 
@@ -51,33 +52,31 @@ class Device:
         return self.outstanding, self._coming
 
     def least(self, plan: Plan) -> float:
-        """Seconds that the only block of a plan takes at best, as far as is known; infinite for others."""
-        if plan.blocks > 1:
-            return math.inf
-        known = self._least.get(plan.tiles[0])
-        if known is None:
-            if len(self._least) >= _NOTED:
-                self._least.clear()
-            tile = plan.tiles[0]
-            calls_host = self.engine.executables.get(tile).calls_host
-            known = self._least[tile] = math.inf if calls_host else _HOPED * plan.seconds
-        return known
+        """Seconds that the only block of a plan takes at best; infinite for others, and until it is known."""
+        return self._least.get(plan.tiles[0], math.inf) if plan.blocks == 1 else math.inf
 
     def note(self, plan: Plan, seconds: float) -> None:
         """Take in what a block took, while turns are taken.
 
-        On the lane's thread that is mostly the waking of threads, and says little.
+        On the lane's thread that is mostly the waking of threads, where it is little, and says no more than
+        that the block may be tried here; predictions alone do not, there are loops without a bound.
         """
-        tile = plan.tiles[0]
-        known = self._least.get(tile)
-        if known is None:
+        if plan.blocks > 1:
             return
-        if self.lane.is_here:
-            known *= _FALL if known >= self.light_seconds else 1.0
-        elif seconds > _HEAVY * self.light_seconds:
+        tile, light = plan.tiles[0], self.light_seconds
+        known = self._least.get(tile)
+        if known == math.inf or (known is None and self.engine.executables.get(tile).calls_host):
+            known = math.inf
+        elif not self.lane.is_here:
+            known = seconds if known is None or seconds > _HEAVY * light else min(seconds, _RISE * known)
+        elif seconds > _TRIED * light:
             known = seconds
-        else:
-            known = min(seconds, _RISE * known)
+        elif known is None:
+            known = _HOPED * plan.seconds
+        elif known >= light:
+            known *= _FALL
+        if len(self._least) >= _NOTED:
+            self._least.clear()
         self._least[tile] = known
 
     @contextmanager

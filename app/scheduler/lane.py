@@ -116,7 +116,7 @@ class Lane:
     def work_here(self, seconds: float) -> bool:
         """Take light turns on the thread that calls, until another one comes or some time is over.
 
-        Does nothing while the lane's own thread is at work: it takes them then.
+        Does nothing while the lane's own thread is at work, or about to be: it takes them then.
 
         Args:
             seconds: after which no other turn begins.
@@ -125,7 +125,7 @@ class Lane:
             Whether to call again soon, because light ones are left.
         """
         with self._changed:
-            if self._taken:
+            if self._taken or self._handed is not None:
                 return False
             self._taken = True
         until = perf_counter() + seconds

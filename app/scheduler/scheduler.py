@@ -60,7 +60,7 @@ class Scheduler:
                 Stacks(engine, self._compiler),
                 metrics,
                 # What else keeps another device busy is not known here: it is awaited elsewhere.
-                light_seconds if engine.on_host else 0.0,
+                light_seconds if engine.device_kind == "cpu" else 0.0,
             )
             for number, engine in enumerate(engines)
         ]

@@ -86,15 +86,27 @@ async def at_once(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
     return await asyncio.gather(*(answered(scheduler, each) for each in asked))
 
 
-def test_the_event_loop_computes_what_is_light(engine: Watched, scheduler: Scheduler) -> None:
+def test_the_event_loop_computes_what_was_light_on_the_thread(engine: Watched, scheduler: Scheduler) -> None:
     engine.threads.clear()
     asked = [problem(engine, WAVES, seed) for seed in range(3)]
     answers = asyncio.run(in_turn(scheduler, asked))
-    assert engine.threads == ["MainThread"] * 3
+    assert engine.threads == ["jjt-device-0", "MainThread", "MainThread"]
     for each, answer in zip(asked, answers, strict=True):
         assert each.right is not None
         right = ask(engine, WAVES, each.left.leaves[0], each.right.leaves[0])
         np.testing.assert_allclose(answer.matrix, right, rtol=0, atol=1e-6)
+
+
+def test_what_took_long_on_the_thread_is_not_tried_however_little_is_predicted(
+    engine: Watched, scheduler: Scheduler
+) -> None:
+    asked = [problem(engine, WAVES)]
+    asyncio.run(in_turn(scheduler, asked))
+    plan = engine.plan(asked[0])
+    asyncio.run(scheduler.on_device(scheduler._devices[0].note, plan, 601.0))
+    engine.threads.clear()
+    asyncio.run(in_turn(scheduler, asked * 3))
+    assert engine.threads == ["jjt-device-0"] * 3
 
 
 def test_what_calls_the_host_is_never_computed_by_the_event_loop(
@@ -202,3 +214,17 @@ def test_a_lane_that_closes_drops_what_it_was_handed() -> None:
     assert dropped == [1, 2]
     held.set()
     assert lane.close(5)
+
+
+def test_what_is_handed_over_is_not_replaced_by_what_comes_after_it() -> None:
+    lane, done = Lane("test"), list[tuple[int, str]]()
+    time.sleep(0.05)
+    for number in range(50):
+        lane.put(Counted(number, False, done), wake=False)
+    for _ in range(50):
+        lane.work_here(1)
+    deadline = time.monotonic() + 10
+    while len(done) < 50 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(done) == [(number, "test") for number in range(50)]
+    assert lane.close(1)
