@@ -59,7 +59,7 @@ def create_app(settings: Settings, announce: Callable[[House], None] | None = No
     # Outside of all that the framework does with a request: what is answered there costs none of it. The
     # framework's own last resort, the outermost of its parts, is left out: the doorway is it.
     framework: ASGIApp = app.build_middleware_stack().app  # pyright: ignore[reportFunctionMemberAccess]
-    doors: ASGIApp = Direct(framework, {"/jjt": jjt.jjt})
+    doors: ASGIApp = Direct(framework, jjt.router.routes)
     if house.keyring is not None:
         doors = Gate(doors, house.keyring)
     doors = Doorway(doors, house)

@@ -4,15 +4,15 @@ The routes stand in the framework too, for the document of the interface and for
 is the same. Knows no route by name.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable
 
-from fastapi import Request, Response
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.failures import of_ours
 from app.errors import JJTError
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Direct:
@@ -20,23 +20,24 @@ class Direct:
 
     Args:
         app: is handed every other request.
-        endpoints: of POST requests, by path.
+        routes: whose endpoints take a request and return a response; without parameters in their paths.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
-        self._endpoints = endpoints
+        found = [route for route in routes if isinstance(route, APIRoute)]
+        self._routes = {(method, route.path): route for route in found for method in route.methods or ()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] != "POST":
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
             await self._app(scope, receive, send)
             return
-        scope["jjt.route"] = scope["path"]
+        scope["route"] = route
         request = Request(scope, receive)
         try:
-            response = await endpoint(request)
+            response = await route.endpoint(request)
         except JJTError as error:
             response = of_ours(request, error)
         await response(scope, receive, send)

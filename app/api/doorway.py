@@ -98,7 +98,7 @@ class Doorway:
 
     def _record(self, visit: "_Visit") -> None:
         scope, seconds = visit.scope, perf_counter() - visit.began
-        route = scope.get("jjt.route") or getattr(scope.get("route"), "path", "") or UNKNOWN
+        route = getattr(scope.get("route"), "path", "") or UNKNOWN
         self._metrics.requests.labels(route, bounded(visit.method, METHODS), str(visit.status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if route in QUIET and visit.status in EXPECTED:

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from app.api.awaiting import INLINE_BYTES, off_loop
 from app.api.head import Head
+from app.api.written import RawHeaders
 from app.wire import Encoding, Expansion, Packing, encoding_of, packing_of
 
 EXPANDS = 4  # times, as much as JSON does; what expands to more takes more steps
@@ -23,11 +24,8 @@ def codings(head: Head, scope: Scope) -> tuple[Encoding | None, Packing | None]:
         UnknownEncoding: for a body that is compressed otherwise than is read.
         NotAcceptable: where the answer may neither be plain nor compressed as is written.
     """
-    said, accepted = head.content_encoding, head.accept_encoding
-    encoding = None if said is None else encoding_of(said)
-    if accepted is None or scope["http_version"] == "1.0":  # which knows no chunks, for what has no length
-        return encoding, None
-    return encoding, packing_of(accepted)
+    whole = scope["http_version"] == "1.0"  # which knows no chunks, for what has no length
+    return encoding_of(head.content_encoding), None if whole else packing_of(head.accept_encoding)
 
 
 async def expand(
@@ -53,7 +51,7 @@ async def expand(
     return expansion.value()
 
 
-async def packed(packing: Packing | None, content: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+async def packed(packing: Packing | None, content: bytes) -> tuple[bytes, RawHeaders]:
     """An answer as it goes out, and the headers that say how."""
     if packing is None:
         return content, (VARY,)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
 from app import wire
-from app.api.awaiting import INLINE_BYTES, unless, unless_client_leaves
+from app.api.awaiting import off_loop, unless, unless_client_leaves
 from app.api.body import announced_bytes, read_body
 from app.api.clients import client_of
 from app.api.encoding import codings, expand, packed
@@ -21,7 +21,7 @@ from app.api.openapi import jjt_operation
 from app.api.streaming import StreamedAnswer, streams
 from app.api.tracing import note
 from app.api.verifying import said, verified
-from app.api.written import Written
+from app.api.written import RawHeaders, Written
 from app.engine import Problem
 from app.metrics import Metrics
 from app.scheduler import Ticket
@@ -73,8 +73,7 @@ async def jjt(request: Request) -> Response:
             return streamed
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
         answer = await unless_client_leaves(request.receive, _answered(house, asked, deadline, ticket))
-        quick = answer_bytes <= INLINE_BYTES
-        content = await unless(quick, _encode, writer, answer, asked.options.arrays)
+        content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
         content, coded = await packed(packing, content)
     note(request.scope, answer)
     _count(house.metrics, answer, len(content))
@@ -134,7 +133,7 @@ def _encode(writer: wire.Codec, answer: Answer, arrays: str) -> bytes:
     return content
 
 
-def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> list[tuple[bytes, bytes]]:
+def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> RawHeaders:
     together = f';desc="batch of {answer.batch}"' if answer.batch > 1 else ""
     timing = ", ".join(
         [
@@ -149,7 +148,7 @@ def _headers(answer: Answer, stages: Iterable[tuple[str, float]]) -> list[tuple[
     ]
 
 
-def _whole_headers(answer: Answer, media_type: str, length: int) -> list[tuple[bytes, bytes]]:
+def _whole_headers(answer: Answer, media_type: str, length: int) -> RawHeaders:
     headers = [
         (b"content-type", media_type.encode("latin-1")),
         (b"content-length", b"%d" % length),

@@ -92,14 +92,10 @@ def log_request(said: Mapping[str, object]) -> None:
     if lines is None:
         log.info("request", **said)
         return
-    event: dict[str, object] = {
-        key: printable(value) if isinstance(value, str) else value for key, value in said.items()
-    }
-    event["event"] = "request"
-    event.update(NAMES.get({}))
+    event = add_names(None, "info", {**said, "event": "request"})
     event["level"] = "info"
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    lines.msg(orjson.dumps(event, default=str))
+    lines.msg(orjson.dumps(escape_controls(None, "info", event), default=str))
 
 
 class _Handler(logging.Handler):

@@ -5,13 +5,12 @@ one way only: the connection is broken before the length that the head promised.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing, suppress
 from time import perf_counter
 
 import numpy as np
 import structlog
-from fastapi import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +18,7 @@ from app.api.awaiting import left, off_loop, unless_client_leaves
 from app.api.doorway import CUT
 from app.api.encoding import SLOWER, VARY
 from app.api.house import House
+from app.api.written import RawHeaders, Written
 from app.engine import Problem
 from app.errors import AnswerTooLarge, JJTError
 from app.scheduler import Stream
@@ -30,7 +30,6 @@ from app.wire.encodings import Compressor
 
 PIECE_BYTES = 256 << 10  # handed to the server at a time; a reader has to take as much in ``stall_seconds``
 LAST_SECONDS = 1.0  # for a connection that was cut to be gone
-RawHeaders = Sequence[tuple[bytes, bytes]]
 log = structlog.get_logger()
 
 
@@ -66,7 +65,7 @@ def streams(settings: Settings, problem: Problem, writer: Codec, whole: bool) ->
     )
 
 
-class StreamedAnswer(Response):
+class StreamedAnswer(Written):
     """A response of known length, unless it is compressed, of which the first rows are there.
 
     Args:
@@ -80,13 +79,10 @@ class StreamedAnswer(Response):
         assert writer.framed is not None
         answer = stream.answer
         self._frame = writer.framed(answer.dtype, answer.shape)
-        super().__init__(b"")
-        self.raw_headers = [
-            (b"content-type", writer.media_type.encode("latin-1")),
-            (b"content-length", b"%d" % self._frame.total_bytes),
-            *headers,
-            VARY,
-        ]
+        length = (b"content-length", b"%d" % self._frame.total_bytes)
+        super().__init__(
+            b"", [(b"content-type", writer.media_type.encode("latin-1")), length, *headers, VARY]
+        )
         self._compressor: Compressor | None = None
         self.answer = answer
         self._metrics = house.metrics

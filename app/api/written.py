@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 from fastapi import Response
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
 
 class Written(Response):
     """An answer of what was asked for.
@@ -14,7 +16,7 @@ class Written(Response):
         raw_headers: all of them, the names in lower case; the length of the content among them.
     """
 
-    def __init__(self, content: bytes, raw_headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, content: bytes, raw_headers: RawHeaders) -> None:
         self.status_code = HTTPStatus.OK  # what the framework's own beginning does, but for the headers
         self.background = None
         self.body = content

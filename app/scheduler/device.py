@@ -36,7 +36,7 @@ class Device:
         lane: Lane,
         stacks: Stacks,
         metrics: Metrics,
-        light_seconds: float = LIGHT_SECONDS,
+        light_seconds: float,
     ) -> None:
         self.engine = engine
         self.lane = lane
@@ -67,7 +67,7 @@ class Device:
         known = self._least.get(tile)
         if known == math.inf or (known is None and self.engine.executables.get(tile).calls_host):
             known = math.inf
-        elif not self.lane.is_here:
+        elif not self.lane.is_own_thread:
             known = seconds if known is None or seconds > _HEAVY * light else min(seconds, _RISE * known)
         elif seconds > _TRIED * light:
             known = seconds

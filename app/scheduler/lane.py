@@ -94,7 +94,7 @@ class Lane:
         return len(self._turns)
 
     @property
-    def is_here(self) -> bool:
+    def is_own_thread(self) -> bool:
         """Whether the thread that asks is the lane's own."""
         return threading.get_ident() == self._thread.ident
 

@@ -187,11 +187,8 @@ class Scheduler:
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            timer = self._begin(device, computation, ticket)
-            try:
+            with self._at_work(device, computation, ticket):
                 matrix = await sink.matrix()
-            finally:
-                self._end(device, computation, timer)
         except OutOfMemory as error:
             if not self._again(device, plan, ticket):
                 if device.outstanding > 0:  # others had some of the memory
@@ -232,18 +229,9 @@ class Scheduler:
 
     @contextmanager
     def _at_work(self, device: Device, computation: Computation, ticket: Ticket) -> Iterator[None]:
-        """Run a computation as long as this lasts."""
-        timer = self._begin(device, computation, ticket)
-        try:
-            yield
-        finally:
-            self._end(device, computation, timer)
+        """Run a computation as long as this lasts.
 
-    def _begin(self, device: Device, computation: Computation, ticket: Ticket) -> asyncio.TimerHandle:
-        """Let a computation stand in line, for as long as it may wait, and a block: then it is refused.
-
-        Returns:
-            The timer of that.
+        What has not begun after as long as it may wait, and a block, is refused: others went before it.
         """
 
         def refuse() -> None:
@@ -257,12 +245,12 @@ class Scheduler:
         computation.start()
         if computation.light:
             self._work_soon(device)
-        return timer
-
-    def _end(self, device: Device, computation: Computation, timer: asyncio.TimerHandle) -> None:
-        timer.cancel()
-        computation.cancel()
-        device.outstanding -= computation.plan.seconds
+        try:
+            yield
+        finally:
+            timer.cancel()
+            computation.cancel()
+            device.outstanding -= computation.plan.seconds
 
     def _work_soon(self, device: Device) -> None:
         """Let the event loop work on a lane, once all that it has to hand has been queued."""

@@ -17,6 +17,7 @@ from app.metrics import Metrics
 from app.scheduler import Admission, Lane, Scheduler
 from app.specs import Answer
 from tests.engine.ask import ask
+from tests.scheduler.test_batches import answered, problems
 
 WAVES = Function(lambda _, x: jnp.sin(x), ArraySpec("float32", (4,)), name="waves", version="1")
 SEEN: list[str] = []
@@ -63,15 +64,7 @@ def scheduler(engine: Engine) -> Iterator[Scheduler]:
 
 
 def problem(engine: Engine, function: Function, seed: int = 0) -> Problem:
-    draw = np.random.default_rng(seed)
-    return engine.problem(
-        function, {name: draw.standard_normal((1, 4)).astype(np.float32) for name in ("x1", "x2")}
-    )
-
-
-async def answered(scheduler: Scheduler, asked: Problem) -> Answer:
-    with scheduler.admitted("somebody") as ticket:
-        return await scheduler.answer(asked, "auto", asyncio.get_running_loop().time() + 60, ticket)
+    return problems(engine, function, seed + 1)[seed]
 
 
 async def in_turn(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
