@@ -2,7 +2,7 @@
 
 from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Tile
-from app.engine.compilers import keep_right
+from app.engine.compilers import compute_in_place, keep_right
 from app.engine.devices import local as local_devices
 from app.engine.engine import Engine
 from app.engine.execute import Execution, Flight, Order
@@ -30,4 +30,6 @@ __all__ = [
     "outline",
 ]
 
-keep_right()  # importing JAX starts nothing; whoever comes here has not used a device yet
+# Importing JAX starts nothing; whoever comes here has not used a device yet.
+keep_right()
+compute_in_place()

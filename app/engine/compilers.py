@@ -1,12 +1,14 @@
-"""What has to be asked of XLA before it starts, so that its programs are right.
+"""What has to be asked of JAX and XLA before they start: that programs are right, and run where they should.
 
-Its CPU compiler hands dots, and what surrounds them, to a library. From jaxlib 0.10.2 on, before 0.12, the
+XLA's CPU compiler hands dots, and what surrounds them, to a library. From jaxlib 0.10.2 on, before 0.12, the
 programs that come of it can be wrong without a word, or never end: products of 128 x 512 weights were off by
 their own size (jax-ml/jax issues 39103 and 39257). Dots alone are right there, and as fast.
 """
 
 import os
 from importlib.metadata import version
+
+import jax
 
 _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _AFFECTED = ("0.10.2", "0.12")  # the first version, and the first that is right again
@@ -22,6 +24,15 @@ def keep_right(jaxlib: str | None = None) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if first <= _numbers(jaxlib or version("jaxlib")) < mended and _FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_FLAG}=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT".strip()
+
+
+def compute_in_place() -> None:
+    """Let CPUs run a program on the thread that asks for it; to be called before JAX has touched a device.
+
+    Left to itself JAX hands most programs to a thread of its own, which is worth waking where Python has
+    something else to do meanwhile: here it waits for the block, and a small one takes less than the waking.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -64,6 +64,7 @@ class Engine:
         self.panel_bytes = panel_bytes
         self.max_answer_bytes = max_answer_bytes
         self.device_kind = jax.devices()[0].device_kind
+        self.computes_aside = self.device_kind != "cpu"  # while the thread that dispatched a block goes on
         self.executables = Executables(executables, device)
         self._residency = Residency(self.memory_bytes // 8, heard, device)
         self.stacking = Stacking(self.executables, self._residency, Budget(self.memory_bytes, block_seconds))
@@ -177,8 +178,8 @@ class Engine:
         return compile_seconds(self.executables, plan.tiles)
 
     def execute(self, plan: Plan, problem: Problem) -> Iterator[Block]:
-        """Compute a plan block by block, one ahead. Runs on the device, and where it is pulled."""
-        return execute(self.execution(plan, problem), self.observe)
+        """Compute a plan block by block. Runs on the device, and where it is pulled."""
+        return execute(self.execution(plan, problem), self.observe, self.computes_aside)
 
     def execution(self, plan: Plan, problem: Problem, order: Order = "computed") -> Execution:
         """The blocks of a plan, to be dispatched one by one. Runs on the device."""
@@ -188,9 +189,8 @@ class Engine:
     def shrink(self, plan: Plan) -> None:
         """Learn that the device had no room for a plan: those of its function get half of what it had."""
         with self._lock:
-            self._rooms[plan.function] = max(
-                1, min(plan.bytes, self._rooms.get(plan.function, plan.bytes)) // 2
-            )
+            room = self._rooms.get(plan.function, plan.bytes)
+            self._rooms[plan.function] = max(1, min(plan.bytes, room) // 2)
             self._drop_plans(plan.function)
 
     def _grow(self, function: Function) -> bool:

@@ -1,7 +1,7 @@
 """The one place where float64 is turned on: a function's world. Must not know what runs inside it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import jax
 
@@ -22,3 +22,17 @@ def world(function: Function, precision: str = "highest", *, wide: bool = False)
     """
     with jax.enable_x64(function.x64 or wide), jax.default_matmul_precision(precision):
         yield
+
+
+def running(function: Function) -> AbstractContextManager[None]:
+    """Enter as much of a function's world as matters to what was compiled in it: its width of floats.
+
+    Args:
+        function: whose compiled program is about to run.
+    """
+    if jax.config.jax_enable_x64 == function.x64:  # pyright: ignore[reportAttributeAccessIssue]
+        return _ENTERED
+    return jax.enable_x64(function.x64)
+
+
+_ENTERED = nullcontext()  # it is as it should be: entering costs as much as a small program's call

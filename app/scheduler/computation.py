@@ -1,12 +1,13 @@
 """One problem on its way through a device lane: block by block, alone or together with others like it.
 
-Knows no event loop and no deadline: whoever wants to stop calls ``cancel``.
+Knows no event loop and no deadline: it runs inside of a ``with``, and no block begins after that.
 """
 
 import threading
 from collections.abc import Hashable, Iterable, Sequence
 from time import perf_counter
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from app.engine import Execution, Flight, Order, Plan, Problem
 from app.scheduler.device import HERE_SECONDS, Device
@@ -41,8 +42,6 @@ class Computation:
         ahead: blocks that are begun, at most, and not yet ``taken``; None for any number.
     """
 
-    alone = False
-
     def __init__(
         self,
         device: Device,
@@ -59,6 +58,7 @@ class Computation:
         self.batch = 1
         self.landings: list[tuple[float, float]] = []  # of several blocks, when each landed and its seconds
         self.plan, self.problem = plan, problem
+        self.alone = not device.engine.computes_aside
         self._device, self._sink = device, sink
         self._order: Order = order
         self._ahead = ahead
@@ -78,9 +78,18 @@ class Computation:
         """Computations of one tile can go together."""
         return self.plan.tiles[0] if self._most > 1 else None
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Stand in line for the first block. Where it is light, somebody lets the lane ``work_here`` soon."""
+        self._device.outstanding += self.plan.seconds
         self._device.lane.put(self, wake=not self.light)
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        """Nobody wants any more of it."""
+        self.cancel()
+        self._device.outstanding -= self.plan.seconds
 
     def taken(self) -> None:
         """Make room for another block. From any thread."""

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import cos
 from pathlib import Path
 from time import perf_counter
@@ -128,6 +129,13 @@ async def test_where_one_runs_and_one_waits_the_rest_are_refused_at_once(registr
         right(await ask(client))
 
 
+class WithoutRoom:
+    """The block of a device that had no room for it."""
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+
+
 @pytest.mark.parametrize(("failures", "status"), [(1, 200), (2, 503)])
 async def test_memory_that_runs_out_is_tried_again_once_and_harms_nobody_else(
     service, monkeypatch: pytest.MonkeyPatch, failures: int, status: int
@@ -140,8 +148,7 @@ async def test_memory_that_runs_out_is_tried_again_once_and_harms_nobody_else(
     def without_room(flight, *args):
         if left:
             left.pop()
-            with execute._memory_named():
-                raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+            flight = replace(flight, array=WithoutRoom())
         return land(flight, *args)
 
     monkeypatch.setattr(execute.Flight, "land", without_room)

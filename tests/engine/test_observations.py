@@ -1,15 +1,14 @@
 """What was seen corrects what is predicted: the least of some times, of a tile and of its neighbours."""
 
 import time
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from app.engine import Engine
 from app.engine.algorithms import ALGORITHMS
 from app.engine.compiled import Tile
 from app.engine.devices import Rates
-from app.engine.execute import Execution, execute
 from app.engine.observations import Observations
 from app.engine.planner import Budget, Plan, Planner
 from tests.engine.ask import named
@@ -88,21 +87,22 @@ def test_auto_leaves_an_algorithm_that_proves_slow(plan: Plan):
     assert again.seconds == pytest.approx(900.0)
 
 
-def test_blocks_that_nobody_awaited_say_nothing(engine: Engine):
+@pytest.mark.parametrize(
+    ("handed_after", "resumed_after", "told"),
+    [(0.001, None, False), (0.999, None, True), (0.001, 0.01, True), (0.001, 0.9, False)],
+    ids=["long there, perhaps", "computed in place", "awaited from its start", "awaited at its end"],
+)
+def test_blocks_that_nobody_awaited_say_nothing(
+    engine: Engine, handed_after: float, resumed_after: float | None, told: bool
+):
     x1, x2 = inputs(ENTRY)
     problem = engine.problem(ENTRY.function, named("x1", x1) | named("x2", x2), wrt="params")
-    small = Engine(block_seconds=1e-9)
-    cut = small.plan(problem)
-    small.prepare(cut)
-    assert cut.blocks > 3
-    params = [np.asarray(array) for array in problem.signature.params.arrays]
-    seen: dict[bool, int] = {}
-    for paused in (False, True):
-        told: list[float] = []
-        execution = Execution(cut, problem, small.executables, params)  # type: ignore[arg-type]
-        blocks = execute(execution, lambda _, s, told=told: told.append(s))
-        for _ in blocks:
-            time.sleep(0.02 * paused)
-        seen[paused] = len(told)
-    assert seen[False] >= cut.blocks / 2
-    assert seen[True] <= 1, "only the first was awaited from its start"
+    plan = engine.plan(problem)
+    engine.prepare(plan)
+    seconds: list[float] = []
+    flight = engine.execution(plan, problem).dispatch()
+    began = time.perf_counter() - 1
+    flight = replace(flight, dispatched=began, handed=began + handed_after)
+    resumed = None if resumed_after is None else began + resumed_after
+    flight.land(0.0, lambda _, found: seconds.append(found), resumed)
+    assert [round(found) for found in seconds] == [1] * told

@@ -79,6 +79,22 @@ async def at_once(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
     return await asyncio.gather(*(answered(scheduler, each) for each in asked))
 
 
+def test_a_cpu_computes_on_the_thread_that_asks(engine: Watched) -> None:
+    """What was dispatched is there: nothing is left to be waited for, and no other thread to be woken."""
+
+    def stepped(_: Any, x: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(0, 50_000, lambda _, y: jnp.sin(y), x)
+
+    function = Function(stepped, ArraySpec("float32", (4,)), name="stepped", version="1")
+    one = np.ones((1, 4), np.float32)
+    asked = engine.problem(function, {"x1": one, "x2": one})
+    plan = engine.plan(asked, "forward")
+    engine.prepare(plan)
+    flight = engine.execution(plan, asked).dispatch()
+    assert flight.array.is_ready()
+    assert flight.handed - flight.dispatched > 1e-3
+
+
 def test_the_event_loop_computes_what_was_light_on_the_thread(engine: Watched, scheduler: Scheduler) -> None:
     engine.threads.clear()
     asked = [problem(engine, WAVES, seed) for seed in range(3)]

@@ -60,6 +60,7 @@ class Pulled(Engine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.computes_aside = True
         self.reset()
 
     def reset(self) -> None:

@@ -58,8 +58,8 @@ def test_the_blocks_are_those_of_the_whole_answer_in_row_order(
     async def both() -> tuple[np.ndarray, list[Block]]:
         limit = asyncio.get_running_loop().time() + 60
         with scheduler.admitted("somebody") as ticket:
-            whole = await scheduler.answer(asked, "auto", limit, ticket)
-            stream = await scheduler.stream(asked, "auto", limit, ticket)
+            whole = await scheduler.answer(asked, "contraction", limit, ticket)
+            stream = await scheduler.stream(asked, "contraction", limit, ticket)
             assert (stream.answer.shape, stream.answer.dtype) == (whole.shape, whole.dtype)
             assert (stream.answer.algorithm, stream.answer.version) == (whole.algorithm, "1")
             blocks = [block async for block in stream.blocks()]
