@@ -89,7 +89,10 @@ class Metrics:
             )
         )
         self.body_bytes = Histogram(
-            "jjt_body_bytes", "Bytes of the bodies of POST /jjt.", buckets=BYTES, registry=registry
+            "jjt_body_bytes",
+            "Bytes of the bodies of POST /jjt that were answered.",
+            buckets=BYTES,
+            registry=registry,
         )
         self.answer_bytes = Histogram(
             "jjt_answer_bytes", "Bytes of the answers of POST /jjt.", buckets=BYTES, registry=registry

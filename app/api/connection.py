@@ -18,7 +18,8 @@ import structlog
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.api.doorway import CUT, MAX_HEADER_BYTES, request_id_of
+from app.api.doorway import MAX_HEADER_BYTES, request_id_of
+from app.api.extensions import CUT, READ, TOGETHER
 from app.api.failures import CODES, STATUS, problem, written
 from app.api.outlet import Outlet
 from app.errors import DecodeError, RequestTimeout, TooManyConnections
@@ -160,7 +161,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         if self._place == "between":
             self._begin_head()
-        cast("Scope", self.scope)["extensions"] = {CUT: self.cut}
+        cast("Scope", self.scope)["extensions"] = {CUT: self.cut, TOGETHER: self._outlet}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those that come after the body are dropped."""
@@ -177,6 +178,8 @@ class Connection(HttpToolsProtocol):
         lengths = [int(value) for name, value in self.headers if name == b"content-length"]
         self._rest_bytes = sum(lengths)  # there is one at most, of digits: the parser sees to that
         super().on_headers_complete()
+        cycle = self.cycle
+        cast("Scope", self.scope)["extensions"][READ] = lambda: not cycle.more_body
         if self.pipeline:
             self.flow.resume_reading()  # what is read now is held, and a client that leaves is noticed
 

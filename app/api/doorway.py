@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.draining import Drain
+from app.api.extensions import CUT, READ
 from app.api.failures import CODES, STATUS, problem
 from app.api.house import House
 from app.api.logs import NAMES, log_request
@@ -23,7 +24,6 @@ from app.errors import ComputeFailed, Draining, RequestTimeout
 from app.metrics import METHODS, UNKNOWN, bounded
 
 FIT_ID = re.compile(rb"[!-~]{1,128}")
-CUT = "jjt.cut"  # in the extensions of a scope: resets the connection
 MAX_HEADER_BYTES = 64 << 10
 MIN_BYTES_PER_SECOND = 4 << 10  # of a body, beside the seconds that it may stall
 CLIENT_LEFT = 499  # in the log and in the metrics only: nobody is there to read it
@@ -42,6 +42,8 @@ class Doorway:
 
     def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
+        self._in_flight = 0
+        house.metrics.in_flight.set_function(lambda: self._in_flight)
         self._metrics = house.metrics
         self._draining = house.draining
         self._stall_seconds = house.settings.stall_seconds
@@ -58,8 +60,11 @@ class Doorway:
             visit.trace = context_of(scope["headers"])
             names["trace_id"] = visit.trace.trace_id
         NAMES.set(names)
-        with self._metrics.in_flight.track_inprogress():
+        self._in_flight += 1
+        try:
             await self._answer(visit)
+        finally:
+            self._in_flight -= 1
         self._record(visit)
 
     async def _answer(self, visit: "_Visit") -> None:
@@ -71,8 +76,11 @@ class Doorway:
             elif self._draining.begun and visit.scope["path"] not in QUIET:
                 await self._answer_drained(visit)
             else:
-                with self._draining.visit():
+                task = self._draining.enter()
+                try:
                     await self._app(visit.scope, visit.receive, visit.send)
+                finally:
+                    self._draining.leave(task)
         except asyncio.CancelledError:
             if not self._draining.ended:
                 raise
@@ -138,6 +146,7 @@ class _Visit:
         self._body_began: float | None = None
         self._body_bytes = 0
         self._whole = False
+        self._is_read = scope.get("extensions", {}).get(READ, bool)
 
     async def receive(self) -> Message:
         """Await the next part of the body; once it is whole, that the client leaves.
@@ -147,18 +156,22 @@ class _Visit:
         """
         if self._whole:
             return await self._receive()
+        # Nothing is waited for, mostly, and a timer costs as much as the rest of this.
+        message = await (self._receive() if self._is_read() else self._receive_in_time())
+        self._body_bytes += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return message
+
+    async def _receive_in_time(self) -> Message:
         try:
             async with asyncio.timeout_at(self._due()):
-                message = await self._receive()
+                return await self._receive()
         except TimeoutError:
             raise RequestTimeout(
                 f"no more of the body came for {self._stall_seconds} seconds, or it came slower than "
                 f"{MIN_BYTES_PER_SECOND} bytes a second; send it at once",
                 received_bytes=self._body_bytes,
             ) from None
-        self._body_bytes += len(message.get("body", b""))
-        self._whole = not message.get("more_body", False)
-        return message
 
     async def send(self, message: Message) -> None:
         """Send a message on, with the id in the head and without a body for HEAD."""

@@ -5,8 +5,7 @@ the doorway answers for them. Knows neither signals nor sockets.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 LAST_SECONDS = 2.0  # for those that were stopped to say so
 
@@ -30,17 +29,17 @@ class Drain:
         self._hurried = True
         self._changed.set()
 
-    @contextmanager
-    def visit(self) -> Iterator[None]:
-        """Count the task that runs as a request."""
+    def enter(self) -> "asyncio.Task[None]":
+        """Count the task that runs as a request, until it leaves; returns it."""
         task = asyncio.current_task()
         assert task is not None
         self._visits.add(task)
-        try:
-            yield
-        finally:
-            self._visits.discard(task)
-            self._changed.set()
+        return task
+
+    def leave(self, task: "asyncio.Task[None]") -> None:
+        """Count a task no more."""
+        self._visits.discard(task)
+        self._changed.set()
 
     async def finish(self, seconds: float) -> bool:
         """Await the requests that run, and then stop them.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Literal, cast
 
@@ -55,20 +56,19 @@ async def jjt(request: Request) -> Response:
     encoding, packing = codings(head, request.scope)
     allowed = house.settings.max_body_bytes
     announced = announced_bytes(head.content_length, allowed)
-    with ExitStack() as held:
-        ticket = held.enter_context(house.scheduler.admitted(client_of(request), announced))
+    with house.scheduler.admitted(client_of(request), announced) as ticket:
         body = await read_body(request.receive, head.content_length, allowed, ticket.resize)
         if encoding is not None:
             body = await expand(encoding, body, allowed, ticket.resize)
         ticket.resize(len(body))
-        house.metrics.body_bytes.observe(len(body))
         asked = await unless(reader.quick(body), _understand, house, head, body, request.scope)
         deadline = arrived + (asked.options.deadline_seconds or house.settings.deadline_seconds)
         answer_bytes = asked.problem.answer_bytes
         if streams(house.settings, asked.problem, writer, whole=asked.options.verify is not None):
             ticket.resize(len(body) + min(answer_bytes, HELD_PANELS * house.engine.panel_bytes))
-            begun = _begun(house, asked, writer, deadline, ticket, held, packing)
+            begun = _begun(house, asked, writer, deadline, ticket, packing)
             streamed = await unless_client_leaves(request.receive, begun)
+            house.metrics.body_bytes.observe(len(body))
             note(request.scope, streamed.answer)
             return streamed
         ticket.resize(len(body) + 2 * answer_bytes)  # the matrix and its encoding
@@ -76,8 +76,8 @@ async def jjt(request: Request) -> Response:
         content = await off_loop(answer_bytes, _encode, writer, answer, asked.options.arrays)
         content, coded = await packed(packing, content)
     note(request.scope, answer)
-    _count(house.metrics, answer, len(content))
-    return Written(content, [*_whole_headers(answer, writer.media_type, len(content)), *coded])
+    headers = [*_whole_headers(answer, writer.media_type, len(content)), *coded]
+    return Written(content, headers, partial(_count, house.metrics, answer, len(body), len(content)))
 
 
 async def _answered(house: House, asked: _Asked, deadline: float, ticket: Ticket) -> Answer:
@@ -97,15 +97,16 @@ async def _begun(
     writer: wire.Codec,
     deadline: float,
     ticket: Ticket,
-    held: ExitStack,
     packing: wire.Packing | None,
 ) -> StreamedAnswer:
-    stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
-    held.callback(stream.close)
-    stream.answer.times.decode, stream.answer.times.decode_ended = asked.seconds, asked.ended
-    known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
-    headers = _headers(stream.answer, known)
-    return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
+    with ExitStack() as held:
+        held.enter_context(ticket)
+        stream = await house.scheduler.stream(asked.problem, asked.options.algorithm, deadline, ticket)
+        held.callback(stream.close)
+        stream.answer.times.decode, stream.answer.times.decode_ended = asked.seconds, asked.ended
+        known = [stage for stage in _stages(stream.answer) if stage[0] in ("decode", "compile")]
+        headers = _headers(stream.answer, known)
+        return await StreamedAnswer.begun(stream, writer, house, headers, held, packing)
 
 
 def _understand(house: House, head: Head, body: bytes, scope: Scope) -> _Asked:
@@ -172,8 +173,9 @@ def _stages(answer: Answer) -> tuple[tuple[str, float], ...]:
     )
 
 
-def _count(metrics: Metrics, answer: Answer, content_bytes: int) -> None:
+def _count(metrics: Metrics, answer: Answer, body_bytes: int, content_bytes: int) -> None:
     metrics.answers.labels(answer.function, answer.algorithm).inc()
+    metrics.body_bytes.observe(body_bytes)
     metrics.answer_bytes.observe(content_bytes)
     for stage, seconds in _stages(answer):
         metrics.stage_seconds.labels(stage, answer.function).observe(seconds)

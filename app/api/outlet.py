@@ -1,8 +1,11 @@
-"""The way out of a connection: a transport that closes without tearing what it has written.
+"""The way out of a connection: a transport that closes without tearing what it has written, or in one piece.
 
 A socket that is closed while bytes wait in it unread resets the connection, and the client may lose the
 answer that was on its way. So ``close`` ends the writing, goes on reading what nobody wants any more, and
 leaves the last step to whoever owns the connection.
+
+A head and a short body that are written one after the other wake the client twice, and cost the server two
+calls of the kernel: inside of ``with`` an outlet what is written waits for its end.
 """
 
 import asyncio
@@ -22,6 +25,16 @@ class Outlet:
         self._closing = False
         self._paused = False
         self._held = False
+        self._waiting: list[bytes] | None = None  # of what is written together
+
+    def __enter__(self) -> None:
+        """Begin to write together."""
+        self._waiting = []
+
+    def __exit__(self, *_: object) -> None:
+        """Write what has waited."""
+        self._write_waiting()
+        self._waiting = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -37,18 +50,24 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send, unless the connection is closing."""
-        if not self.is_closing():
+        if self.is_closing():
+            return
+        if self._waiting is None:
             self._transport.write(data)
+        else:
+            self._waiting.append(data)
 
     def close(self) -> None:
         """End the writing after what was written; reading goes on until ``finish``, or the client's end."""
         if not self.is_closing():
+            self._write_waiting()
             self._closing = True
             self._apply()
             self._transport.write_eof()
 
     def finish(self) -> None:
         """Close both ways, once what was written is sent."""
+        self._write_waiting()
         self._closing = True
         self._transport.close()
 
@@ -73,6 +92,11 @@ class Outlet:
         """Pause, or no longer, for a reason beside the server's own."""
         self._held = held
         self._apply()
+
+    def _write_waiting(self) -> None:
+        if self._waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(self._waiting))
+            self._waiting.clear()
 
     def _apply(self) -> None:
         if self._transport.is_closing():

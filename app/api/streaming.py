@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from app.api.awaiting import left, off_loop, unless_client_leaves
-from app.api.doorway import CUT
 from app.api.encoding import SLOWER, VARY
+from app.api.extensions import CUT
 from app.api.house import House
 from app.api.written import RawHeaders, Written
 from app.engine import Problem

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from types import TracebackType
+from typing import Self
 
 from app.errors import DeadlinePassed, QueueFull
 
@@ -18,10 +20,14 @@ _LONGEST = 3600  # seconds that anybody is told to stay away
 
 
 class Ticket:
-    """The place of one request in the ledger; to be left exactly once."""
+    """The place of one request in the ledger, which ends with the last of the ``with`` that it is entered by.
+
+    What was predicted of it counts as done unless one of them ends by an exception.
+    """
 
     def __init__(self, ledger: "Admission", client: str, nbytes: int) -> None:
         self._ledger = ledger
+        self._entered, self._done = 0, True
         self.client = client
         self.nbytes = nbytes
         self.seconds = 0.0
@@ -68,6 +74,20 @@ class Ticket:
             left, self._resting = self._resting, 0.0
             self._ledger.move(self, left, 0)
 
+    def __enter__(self) -> Self:
+        """Begin what the request does inside."""
+        self._entered += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        """Leave, where nobody else is inside."""
+        self._entered -= 1
+        self._done = self._done and kind is None
+        if not self._entered:
+            self.leave(self._done)
+
     def leave(self, done: bool) -> None:
         """It is over; ``done`` says whether all of it was computed."""
         self._resting = 0.0
@@ -102,6 +122,7 @@ class Admission:
         self.seconds = 0.0
         self.nbytes = 0
         self.requests = 0
+        self.quiet = monotonic()  # since when nobody is in it, where nobody is
 
     def enter(self, client: str, nbytes: int = 0) -> Ticket:
         """Let a request in whose seconds are not known yet.
@@ -197,6 +218,7 @@ class Admission:
         if not self.requests:
             self.seconds = 0.0  # what rounding left
             self._rate.busy(False)
+            self.quiet = monotonic()
 
 
 class DrainRate:

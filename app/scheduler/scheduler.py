@@ -7,9 +7,9 @@ computation is to begin no other block of it. Knows no HTTP; whatever the engine
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import ceil
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import structlog
@@ -65,8 +65,8 @@ class Scheduler:
             for number, engine in enumerate(engines)
         ]
         self._admission = admission
-        self._left = perf_counter()
-        self._soon: set[Device] = set()  # on whose lanes the event loop is about to work
+        # On whose lanes the event loop is about to work, and what to tell when it has.
+        self._soon: dict[Device, list[asyncio.Future[None]]] = {}
         metrics.queue_seconds.set_function(lambda: admission.seconds)
         metrics.queue_requests.set_function(lambda: admission.requests)
         metrics.queue_bytes.set_function(lambda: admission.nbytes)
@@ -74,9 +74,8 @@ class Scheduler:
         for lane in self._lanes:
             metrics.lane_turns.labels(lane.name).set_function(lambda lane=lane: lane.waiting)
 
-    @contextmanager
-    def admitted(self, client: str, nbytes: int = 0) -> Iterator[Ticket]:
-        """Let a request in; everything else that it does happens inside.
+    def admitted(self, client: str, nbytes: int = 0) -> Ticket:
+        """Let a request in; everything else that it does happens inside of ``with`` its ticket.
 
         Args:
             client: whose it is.
@@ -86,17 +85,10 @@ class Scheduler:
             QueueFull: with the seconds after which to try again.
         """
         try:
-            ticket = self._admission.enter(client, nbytes)
+            return self._admission.enter(client, nbytes)
         except JJTError as error:
             self._count_refusal(error)
             raise
-        done = False
-        try:
-            yield ticket
-            done = True
-        finally:
-            ticket.leave(done)
-            self._left = perf_counter()
 
     async def answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         """Compute the matrix of a problem.
@@ -119,8 +111,7 @@ class Scheduler:
             ComputeFailed: if the engine raised anything else.
         """
         with failures_named():
-            async with until(deadline):
-                return await self._answer(problem, algorithm, deadline, ticket)
+            return await self._answer(problem, algorithm, deadline, ticket)
 
     async def stream(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Stream:
         """Begin to compute a matrix whose blocks are taken in row order, while others are computed.
@@ -138,14 +129,17 @@ class Scheduler:
         Raises:
             As ``answer`` does, here and by the stream's blocks; out of memory, nothing is tried again.
         """
+        times, entered = Times(), perf_counter()
         with failures_named():
-            async with until(deadline):
-                times, entered = Times(), perf_counter()
-                device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
+            device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = computation.answer(times, ())
-        work = self._at_work(device, computation, ticket)
+        work = ExitStack()
+        work.enter_context(computation)
+        work.enter_context(self._patience(device, computation, ticket))
+        if computation.light:
+            self._work_soon(device)
         return Stream(answer, reading, computation, ticket, work, deadline, entered)
 
     async def on_device(self, call: Callable[..., T], *args: Any, client: str = HOUSE) -> T:
@@ -165,9 +159,9 @@ class Scheduler:
 
     async def idle(self, seconds: float, most: float) -> None:
         """Wait until nobody has waited for an answer for some seconds; ``most`` seconds altogether."""
-        limit = perf_counter() + most
-        while (now := perf_counter()) < limit:
-            rest = seconds if self._admission.requests else self._left + seconds - now
+        limit = monotonic() + most
+        while (now := monotonic()) < limit:
+            rest = seconds if self._admission.requests else self._admission.quiet + seconds - now
             if rest <= 0:
                 return
             await asyncio.sleep(min(rest, limit - now))
@@ -187,8 +181,14 @@ class Scheduler:
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
-            with self._at_work(device, computation, ticket):
-                matrix = await sink.matrix()
+            with computation:
+                if computation.light:
+                    await self._work_soon(device)
+                if not sink.ended:
+                    with self._patience(device, computation, ticket):
+                        async with until(deadline):
+                            await sink.end_awaited()
+            matrix = sink.matrix
         except OutOfMemory as error:
             if not self._again(device, plan, ticket):
                 if device.outstanding > 0:  # others had some of the memory
@@ -204,19 +204,11 @@ class Scheduler:
         self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
     ) -> tuple[Device, Plan]:
         """Where a problem is computed, and how: compiled, and let in at its price."""
-        device = min(self._devices, key=Device.busy)
+        device = min(self._devices, key=Device.busy) if len(self._devices) > 1 else self._devices[0]
         plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
         if plan is None:
-            began = perf_counter()
-            with device.awaited():
-                plan, seconds = await self._compiler.run(
-                    _planned, device.engine, problem, algorithm, client=ticket.client
-                )
-            times.compile += seconds
-            times.compile_ended = perf_counter()
-            self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
-            if seconds:
-                self._metrics.compiles.inc()
+            async with until(deadline):
+                plan = await self._compiled(device, problem, algorithm, ticket.client, times)
         try:
             ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
         except JJTError as error:
@@ -224,12 +216,27 @@ class Scheduler:
             raise
         return device, plan
 
+    async def _compiled(
+        self, device: Device, problem: Problem, algorithm: str, client: str, times: Times
+    ) -> Plan:
+        began = perf_counter()
+        with device.awaited():
+            plan, seconds = await self._compiler.run(
+                _planned, device.engine, problem, algorithm, client=client
+            )
+        times.compile += seconds
+        times.compile_ended = perf_counter()
+        self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
+        if seconds:
+            self._metrics.compiles.inc()
+        return plan
+
     def _count_refusal(self, error: JJTError) -> None:
         self._metrics.refused.labels(error.code).inc()
 
     @contextmanager
-    def _at_work(self, device: Device, computation: Computation, ticket: Ticket) -> Iterator[None]:
-        """Run a computation as long as this lasts.
+    def _patience(self, device: Device, computation: Computation, ticket: Ticket) -> Iterator[None]:
+        """Meanwhile a computation is awaited.
 
         What has not begun after as long as it may wait, and a block, is refused: others went before it.
         """
@@ -241,27 +248,32 @@ class Scheduler:
 
         seconds = self._admission.queue_seconds + device.engine.block_seconds
         timer = asyncio.get_running_loop().call_later(seconds, refuse)
-        device.outstanding += computation.plan.seconds
-        computation.start()
-        if computation.light:
-            self._work_soon(device)
         try:
             yield
         finally:
             timer.cancel()
-            computation.cancel()
-            device.outstanding -= computation.plan.seconds
 
-    def _work_soon(self, device: Device) -> None:
-        """Let the event loop work on a lane, once all that it has to hand has been queued."""
+    def _work_soon(self, device: Device) -> asyncio.Future[None]:
+        """Let the event loop work on a lane, once all that it has to hand has been queued.
+
+        Returns:
+            What is done after that: what was light is there then, mostly, and needed no timer until it was.
+        """
+        loop = asyncio.get_running_loop()
         if device not in self._soon:
-            self._soon.add(device)
-            asyncio.get_running_loop().call_soon(self._work_here, device)
+            self._soon[device] = []
+            loop.call_soon(self._work_here, device)
+        worked = loop.create_future()
+        self._soon[device].append(worked)
+        return worked
 
     def _work_here(self, device: Device) -> None:
-        self._soon.discard(device)
+        waiting = self._soon.pop(device)
         if device.lane.work_here(HERE_SECONDS):
             self._work_soon(device)
+        for worked in waiting:
+            if not worked.done():  # else whoever waited is gone
+                worked.set_result(None)
 
     def _again(self, device: Device, plan: Plan, ticket: Ticket) -> bool:
         """Learn from a device that had no room; whether to try again, which is done once."""

@@ -39,13 +39,18 @@ class Whole(_Landing):
     Args:
         sizes: ``(n1, k, n2, k)``.
         progress: is told, on the event loop, the seconds of each block; nothing where there is only one.
+
+    Attributes:
+        ended: whether all blocks are there, or an error says why not.
     """
 
     def __init__(self, sizes: tuple[int, int, int, int], progress: Progress) -> None:
         super().__init__(progress)
         self._sizes = sizes
         self._matrix: np.ndarray | None = None
-        self._done: asyncio.Future[np.ndarray] = self._loop.create_future()
+        self._error: Exception | None = None
+        self._awaited: asyncio.Future[None] | None = None
+        self.ended = False
 
     def put(self, blocks: Sequence[Block], seconds: float) -> None:
         """Put blocks where they belong."""
@@ -58,18 +63,26 @@ class Whole(_Landing):
         """Hand the matrix over."""
         self._tell(self._settle, error)
 
-    async def matrix(self) -> np.ndarray:
-        """The matrix, once it is there; raises what ended it."""
-        return await self._done
+    async def end_awaited(self) -> None:
+        """Return once it has ended."""
+        if not self.ended:
+            self._awaited = self._loop.create_future()
+            await self._awaited
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The matrix, where it has ended; raises what ended it."""
+        if self._error is not None:
+            raise self._error
+        assert self._matrix is not None
+        return self._matrix
 
     def _settle(self, error: Exception | None) -> None:
-        if self._done.done():
+        if self.ended:
             return
-        if error is not None:
-            self._done.set_exception(error)
-        else:
-            assert self._matrix is not None
-            self._done.set_result(self._matrix)
+        self.ended, self._error = True, error
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
 
 
 class Reading(_Landing):

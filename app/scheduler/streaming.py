@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 from app.scheduler.admission import Ticket
 from app.scheduler.computation import Computation
@@ -22,7 +22,7 @@ class Stream:
         reading: where blocks come from.
         computation: that is read.
         ticket: its place among others, in which it rests while its reader is busy.
-        work: what runs it, and ends it.
+        work: what runs it; closed to end it.
         deadline: on the clock of the running event loop; time between blocks that the reader takes for
             itself does not count.
         entered: when it was asked for, on the clock of ``perf_counter``.
@@ -34,7 +34,7 @@ class Stream:
         reading: Reading,
         computation: Computation,
         ticket: Ticket,
-        work: AbstractContextManager[None],
+        work: ExitStack,
         deadline: float,
         entered: float,
     ) -> None:
@@ -44,8 +44,7 @@ class Stream:
         self._ticket = ticket
         self._deadline = deadline
         self._entered = entered
-        self._open = ExitStack()
-        self._open.enter_context(work)
+        self._work = work
 
     async def blocks(self) -> AsyncGenerator[Block, None]:
         """The blocks.
@@ -70,6 +69,6 @@ class Stream:
 
     def close(self) -> None:
         """Begin no other block; the answer has its times from now on."""
-        self._open.close()
+        self._work.close()
         if self._computation.ended:
             self._computation.tell(self.answer.times, self._entered)

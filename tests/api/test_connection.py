@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from app.api.connection import HELD_BYTES, LINGER_SECONDS, Connection, Limits, connection_class
-from app.api.doorway import CUT
+from app.api.extensions import CUT, READ, TOGETHER
 from app.metrics import Metrics
 
 HEAD_SECONDS, STALL_SECONDS, CONNECTIONS = 0.4, 0.8, 8
@@ -29,6 +29,7 @@ class Behind:
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.left: list[str] = []
+        self.come: list[bool] = []
         self.most_held_bytes = 0
         self.go_on = threading.Event()
 
@@ -44,8 +45,18 @@ class Behind:
                 self.left.append(path)
         size = 64 << 20 if path == "large" else 4 << 20 if path == "cut" else len(path)
         headers = [(b"content-length", b"%d" % size)]
-        if path == "close":
+        if path in ("close", "last"):
             headers.append((b"connection", b"close"))
+        if path in ("both", "last"):
+            with scope["extensions"][TOGETHER]:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await asyncio.sleep(0.3)
+                await send({"type": "http.response.body", "body": path.encode()})
+            return
+        if path == "come":
+            self.come.append(scope["extensions"][READ]())
+            await asyncio.sleep(0.3)
+            self.come.append(scope["extensions"][READ]())
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if path == "cut":
             await send({"type": "http.response.body", "body": bytes(size // 2), "more_body": True})
@@ -277,6 +288,22 @@ def test_the_rest_of_a_body_that_nobody_wants_must_come_soon(connect: Client) ->
     assert client.recv(1 << 16).endswith(b"early")
     with pytest.raises(ConnectionError):
         send_for_ever(client)
+
+
+@pytest.mark.parametrize("path", [b"both", b"last"])
+def test_what_is_sent_together_leaves_in_one_piece(connect: Client, path: bytes) -> None:
+    client = connect(GET % path)
+    assert client.recv(1 << 20).endswith(b"\r\n\r\n" + path)
+
+
+def test_it_is_known_whether_all_of_a_body_has_come(connect: Client, behind: Behind) -> None:
+    head = b"POST /come HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n"
+    client = connect(head + b"ab")
+    time.sleep(0.1)
+    client.sendall(b"cd")
+    assert client.recv(1 << 20)
+    connect(head + b"abcd").recv(1 << 20)
+    assert behind.come == [False, True, True, True]
 
 
 def test_a_cut_resets_the_connection_at_once(connect: Client) -> None:

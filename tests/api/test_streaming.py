@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.api.streaming import CUT
+from app.api.extensions import CUT
 from app.wire import CODECS
 from tests.api.conftest import opened, settings_for
 from tests.api.test_failures import check

@@ -67,6 +67,16 @@ def test_alone_everything_is_let_in() -> None:
     assert (admission.seconds, admission.nbytes, admission.requests) == (0, 0, 0)
 
 
+def test_a_ticket_is_left_with_the_last_who_is_inside() -> None:
+    admission = ledger()
+    with admission.enter("a", 600) as ticket:
+        ticket.price(1.0)
+        with ticket:
+            assert admission.requests == 1
+        assert (admission.seconds, admission.nbytes, admission.requests) == (1.0, 600, 1)
+    assert (admission.seconds, admission.nbytes, admission.requests) == (0, 0, 0)
+
+
 def test_bytes_are_bounded() -> None:
     admission = ledger(nbytes=1000)
     first = admission.enter("a", 600)
