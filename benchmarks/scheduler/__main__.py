@@ -17,10 +17,13 @@ ABOUT = """Small requests: `sqrt` of a mixture of 1,000 numbers, k = 5, one exam
 of 256³, 8 × 8 examples. 64 small or 16 large ones of one client; every matrix was held against the
 engine's own. Medians and quartiles over turns; ratios within a turn."""
 
+FUNCTIONS = """The same of functions that come with the service: 64 requests of one example a side, each with
+inputs of its own, one by one and at once."""
+
 
 def main() -> None:
     """Measure in processes of their own, and write ``results/scheduler``."""
-    batches, devices = _child("batches", 1), _child("devices", 2)
+    batches, functions, devices = _child("batches", 1), _child("functions", 1), _child("devices", 2)
     del batches["product"]
     beside = devices.pop("product")
     rows = [[name, *values] for name, values in (*batches["rows"], *devices["rows"])]
@@ -30,9 +33,12 @@ def main() -> None:
             f"{machine(beside)}.",
             ABOUT,
             table(["way", "requests/s", "ms a request", "times the rate of the line it names"], rows),
+            FUNCTIONS,
+            table(["function", "one by one, ms", "at once, ms", "times the rate"], functions["rows"]),
         ]
     )
-    write("scheduler", text, {"batches": batches["figures"], "devices": devices["figures"]})
+    parts = {"batches": batches, "functions": functions, "devices": devices}
+    write("scheduler", text, {name: part["figures"] for name, part in parts.items()})
 
 
 def _child(part: str, devices: int) -> dict:

@@ -5,6 +5,7 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 import uvloop
 
 from app import ArraySpec, Function
+from app.catalog import Catalog
 from app.engine import Engine, Problem, local_devices
 from app.metrics import Metrics
 from app.scheduler import Admission, Scheduler
@@ -20,6 +22,8 @@ from app.specs import Answer
 from benchmarks.measure import Timed, by_turns, numpy_product, spread
 
 SMALL, LARGE, SETTLING = 64, 16, 12
+REGISTRY = Path(__file__).parents[2] / "registry"
+EXAMPLES = ("heat_rod", "rbm_log_psi", "arm_pose", "gum_impedance", "digits_mlp", "digits_cnn")
 DRAW = np.random.default_rng(0)
 MIXTURE = DRAW.random((5, 1000), dtype=np.float32)
 WEIGHTS = [DRAW.standard_normal((256, 256)).astype(np.float32) / 16 for _ in range(3)]
@@ -35,7 +39,8 @@ def _network(weights: list[jax.Array], x: jax.Array) -> jax.Array:
     return x[:10]
 
 
-SQRT = Function(_sqrt_mean, ArraySpec("float32", (1000,)), MIXTURE, wrt="x", name="sqrt", version="1")
+NUMBERS = ArraySpec("float32", (1000,), low=0, high=1)
+SQRT = Function(_sqrt_mean, NUMBERS, MIXTURE, wrt="x", name="sqrt", version="1")
 NETWORK = Function(_network, ArraySpec("float32", (256,)), WEIGHTS, wrt="params", name="network", version="1")
 
 
@@ -94,13 +99,10 @@ def engines(number: int) -> list[Engine]:
     return found
 
 
-def problems(engine: Engine, function: Function, number: int, n: int) -> list[Problem]:
-    """Requests with inputs of their own."""
-    width = function.x.shape[0]  # type: ignore[union-attr]
-    return [
-        engine.problem(function, {name: DRAW.random((n, width), dtype=np.float32) for name in ("x1", "x2")})
-        for _ in range(number)
-    ]
+def problems(engine: Engine, function: Function, number: int, n: int | None = None) -> list[Problem]:
+    """Requests with inputs of their own, of one array a side."""
+    inputs = [engine.example(function, n, n, seed) for seed in range(number)]
+    return [engine.problem(function, {"x1": x1, "x2": x2}) for x1, x2 in inputs]
 
 
 def row(timed: Timed, way: str, number: int, against: str = "") -> tuple[str, list[str]]:
@@ -116,7 +118,7 @@ def row(timed: Timed, way: str, number: int, against: str = "") -> tuple[str, li
 def batches(run: Callable[[Any], Any]) -> dict[str, Any]:
     """Small requests, with and without batches."""
     (first,), (second,) = engines(1), engines(1)
-    asked = problems(first, SQRT, SMALL, 1)
+    asked = problems(first, SQRT, SMALL)
     joining, apart = Bench([first], asked), Bench([second], asked, batches=False)
     run(joining.settle(first))
     run(apart.settle(second))
@@ -133,6 +135,28 @@ def batches(run: Callable[[Any], Any]) -> dict[str, Any]:
     one = "64 one by one"
     rows = [row(timed, one, SMALL), *(row(timed, way, SMALL, one) for way in timed.seconds if way != one)]
     return {"rows": rows, "figures": dict(timed.seconds), "product": timed.product_seconds}
+
+
+def functions(run: Callable[[Any], Any]) -> dict[str, Any]:
+    """Small requests of the functions that come with the service."""
+    (engine,), catalog = engines(1), Catalog((REGISTRY,))
+    catalog.reload()
+    rows: list[list[str]] = []
+    figures: dict[str, Any] = {}
+    for name in EXAMPLES:
+        bench = Bench([engine], problems(engine, catalog.get(name), SMALL))
+        run(bench.settle(engine))
+        timed = by_turns(
+            {"one by one": lambda b=bench: run(b.one_by_one()), "at once": lambda b=bench: run(b.at_once())},
+            seconds=8,
+            least=10,
+        )
+        one, together = ([each / SMALL * 1e3 for each in timed.seconds[way]] for way in timed.seconds)
+        rows.append(
+            [name, f"{spread(one):.3f}", f"{spread(together):.3f}", f"{timed.ratio(*timed.seconds):.2f}"]
+        )
+        figures[name] = dict(timed.seconds)
+    return {"rows": rows, "figures": figures}
 
 
 def devices(run: Callable[[Any], Any]) -> dict[str, Any]:
@@ -157,4 +181,5 @@ if __name__ == "__main__":
     # As the service has it: another event loop than the standard library's, and no look at what stays.
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps({"batches": batches, "devices": devices}[sys.argv[1]](runner.run)))
+        part = {"batches": batches, "functions": functions, "devices": devices}[sys.argv[1]]
+        print(json.dumps(part(runner.run)))

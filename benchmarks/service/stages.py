@@ -2,12 +2,11 @@
 
 The application is called as a server would call it, without a socket; stages are called one by one on the
 event loop, on what the stage before returned. What no stage takes is the rest: the doorway, routing, headers,
-and outside the application the server.s loop.
+and outside the application the server's loop.
 """
 
 import argparse
 import asyncio
-import logging
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ from fastapi import FastAPI
 
 from app import wire
 from app.api import create_app
+from app.api.extensions import READ
 from app.api.house import House
 from app.api.logs import configure
 from app.settings import Settings
@@ -108,7 +108,7 @@ def caller(app: FastAPI, kind: Kind) -> Callable[[], Awaitable[None]]:
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
-        "extensions": {},
+        "extensions": {READ: lambda: True},
         "state": {},
     }
 
@@ -160,13 +160,10 @@ async def within(folder: Path, requests: int, rounds: int, figures: Figures) -> 
 @contextmanager
 def logging_to(file: Path) -> Iterator[None]:
     """Log as the service does, into a file."""
-    configure("json")
-    (handler,) = logging.getLogger().handlers
-    assert isinstance(handler, logging.StreamHandler)
-    with file.open("w", encoding="utf-8") as stream:
-        before = handler.setStream(stream)
+    with file.open("wb") as stream:
+        configure("json", stream)
         yield
-        handler.setStream(before)
+    configure("json")
 
 
 def outside(urls: dict[str, str], requests: int, rounds: int, figures: Figures) -> None:

@@ -126,6 +126,8 @@ def keep(faults: Mapping[tuple[str, bytes], str], folder: Path = CORPUS) -> list
 
 def nudge(body: bytes, source: random.Random) -> bytes:
     """Change one byte, a digit into a digit: more often than after ``mutate``, the body can still be read."""
+    if not body:
+        return mutate(body, source)
     at = source.randrange(len(body))
     digit = body[at : at + 1].isdigit()
     new = source.choice(b"0123456789") if digit else source.randrange(256)
