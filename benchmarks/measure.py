@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 PRODUCT_SIDE = 1024
-QUICK_SECONDS = 0.2
+SETTLING_SECONDS = 0.4
 Way = Callable[[], Any]
 
 
@@ -55,9 +55,15 @@ def timed(way: Way) -> float:
 
 
 def settled(way: Way) -> float:
-    """Seconds of one call; where calls are quick, of one that finds in cache what another left there."""
-    first = timed(way)
-    return timed(way) if first < QUICK_SECONDS else first
+    """Seconds of one call; where calls are quick, the median of the later half of some.
+
+    After seconds in which other processes had the machine, a program's first calls find cold caches, and its
+    threads on one core: some dozens of milliseconds each, until it has settled.
+    """
+    seconds = [timed(way)]
+    while sum(seconds) < SETTLING_SECONDS:
+        seconds.append(timed(way))
+    return statistics.median(seconds[len(seconds) // 2 :])
 
 
 def by_turns(
