@@ -161,7 +161,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         if self._place == "between":
             self._begin_head()
-        cast("Scope", self.scope)["extensions"] = {CUT: self.cut, TOGETHER: self._outlet}
+        cast("Scope", self.scope)["extensions"] = {CUT: self.cut, TOGETHER: self._outlet.join}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those that come after the body are dropped."""
@@ -196,6 +196,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
+        self._outlet.flush()
         super().on_response_complete()
         if self._refusal and not self._answering:
             self._say_refusal()

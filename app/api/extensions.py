@@ -2,4 +2,4 @@
 
 CUT = "jjt.cut"  # a call that resets the connection
 READ = "jjt.read"  # a call that says whether all of the body has come
-TOGETHER = "jjt.together"  # inside of ``with`` it what is sent waits, and leaves in one piece at the end
+TOGETHER = "jjt.together"  # a call after which what is sent next waits for what is sent after it

@@ -5,7 +5,7 @@ answer that was on its way. So ``close`` ends the writing, goes on reading what 
 leaves the last step to whoever owns the connection.
 
 A head and a short body that are written one after the other wake the client twice, and cost the server two
-calls of the kernel: inside of ``with`` an outlet what is written waits for its end.
+calls of the kernel: after ``join`` the next piece waits for the one after it.
 """
 
 import asyncio
@@ -25,16 +25,8 @@ class Outlet:
         self._closing = False
         self._paused = False
         self._held = False
-        self._waiting: list[bytes] | None = None  # of what is written together
-
-    def __enter__(self) -> None:
-        """Begin to write together."""
-        self._waiting = []
-
-    def __exit__(self, *_: object) -> None:
-        """Write what has waited."""
-        self._write_waiting()
-        self._waiting = None
+        self._joins = False
+        self._waiting = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -52,22 +44,33 @@ class Outlet:
         """Send, unless the connection is closing."""
         if self.is_closing():
             return
-        if self._waiting is None:
-            self._transport.write(data)
-        else:
-            self._waiting.append(data)
+        if self._joins and not self._waiting:
+            self._waiting = data
+            return
+        self._transport.write(self._waiting + data if self._waiting else data)
+        self._joins, self._waiting = False, b""
+
+    def join(self) -> None:
+        """Hold what is written next until more is, or until ``flush``, or the end."""
+        self._joins = True
+
+    def flush(self) -> None:
+        """Send what is held."""
+        self._joins = False
+        if self._waiting:
+            self.write(b"")
 
     def close(self) -> None:
         """End the writing after what was written; reading goes on until ``finish``, or the client's end."""
         if not self.is_closing():
-            self._write_waiting()
+            self.flush()
             self._closing = True
             self._apply()
             self._transport.write_eof()
 
     def finish(self) -> None:
         """Close both ways, once what was written is sent."""
-        self._write_waiting()
+        self.flush()
         self._closing = True
         self._transport.close()
 
@@ -92,11 +95,6 @@ class Outlet:
         """Pause, or no longer, for a reason beside the server's own."""
         self._held = held
         self._apply()
-
-    def _write_waiting(self) -> None:
-        if self._waiting and not self._transport.is_closing():
-            self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
 
     def _apply(self) -> None:
         if self._transport.is_closing():

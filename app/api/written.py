@@ -1,7 +1,6 @@
 """A response whose head and body are bytes already: nothing is left to be done but to send it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from http import HTTPStatus
 
 from fastapi import Response
@@ -11,7 +10,6 @@ from app.api.awaiting import INLINE_BYTES
 from app.api.extensions import TOGETHER
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
-_APART = nullcontext()
 
 
 class Written(Response):
@@ -34,10 +32,8 @@ class Written(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send it."""
-        short = len(self.body) <= INLINE_BYTES  # joining it to the head costs less than a second piece does
-        with scope.get("extensions", {}).get(TOGETHER, _APART) if short else _APART:
-            await send(
-                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-            )
-            await send({"type": "http.response.body", "body": self.body})
+        if len(self.body) <= INLINE_BYTES:  # joining it to the head costs less than a second piece does
+            scope.get("extensions", {}).get(TOGETHER, bool)()
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
         self._sent()

@@ -48,11 +48,15 @@ class Behind:
         if path in ("close", "last"):
             headers.append((b"connection", b"close"))
         if path in ("both", "last"):
-            with scope["extensions"][TOGETHER]:
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await asyncio.sleep(0.3)
-                await send({"type": "http.response.body", "body": path.encode()})
+            scope["extensions"][TOGETHER]()
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await asyncio.sleep(0.3)
+            await send({"type": "http.response.body", "body": path.encode()})
             return
+        if path == "broken":
+            scope["extensions"][TOGETHER]()
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            raise RuntimeError("before its body")
         if path == "come":
             self.come.append(scope["extensions"][READ]())
             await asyncio.sleep(0.3)
@@ -294,6 +298,12 @@ def test_the_rest_of_a_body_that_nobody_wants_must_come_soon(connect: Client) ->
 def test_what_is_sent_together_leaves_in_one_piece(connect: Client, path: bytes) -> None:
     client = connect(GET % path)
     assert client.recv(1 << 20).endswith(b"\r\n\r\n" + path)
+
+
+def test_a_head_that_waits_for_its_body_leaves_at_the_end(connect: Client) -> None:
+    assert all_of(connect(GET % b"broken")).startswith(b"HTTP/1.1 200")
+    client = connect(b"HEAD /both HTTP/1.1\r\nHost: t\r\n\r\n")
+    assert client.recv(1 << 20).endswith(b"\r\n\r\n")
 
 
 def test_it_is_known_whether_all_of_a_body_has_come(connect: Client, behind: Behind) -> None:
