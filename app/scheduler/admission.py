@@ -153,6 +153,8 @@ class Admission:
 
     def check(self, ticket: Ticket, seconds: float, left: float) -> None:
         """Refuse what would wait for too long, not counting what the ticket itself has in the ledger."""
+        if (self.seconds + seconds) / _LEAST < min(self.queue_seconds, left):
+            return  # however slowly it is done; most of the time there is little
         if ticket.seconds:
             self.move(ticket, 0.0, 0)
         wait = self.wait(ticket.client, seconds)

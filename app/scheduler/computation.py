@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from app.engine import Execution, Flight, Order, Plan, Problem
-from app.scheduler.device import HERE_SECONDS, Device
+from app.scheduler.device import Device
 from app.scheduler.lane import Landing
 from app.specs import Answer, Block, Times
 
@@ -66,7 +66,7 @@ class Computation:
         least = device.least(plan)
         self.light = least < device.light_seconds
         if self.light:
-            self._most = max(1, min(self._most, int(HERE_SECONDS / max(least, 1e-6))))
+            self._most = min(self._most, device.most_here(plan, least))
         self._execution: Execution | None = None
         self._flying = 0
         self._untaken = 0
@@ -210,7 +210,10 @@ class Computation:
             _fail(together, error)
             return
         share = seconds / len(together)
-        self._device.note(self.plan, share)
+        if len(together) > 1:
+            self._device.note_as_one(self.plan, len(together), seconds)
+        else:
+            self._device.note(self.plan, seconds)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
             lane.spent(each.client, share)

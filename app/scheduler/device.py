@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from app.engine import Engine, Plan, Tile
 from app.metrics import Metrics
 from app.scheduler.lane import Lane
-from app.scheduler.stacks import Stacks
+from app.scheduler.stacks import SIZES, Stacks
 
 LIGHT_SECONDS = 1e-3  # of a block, with its transfers: another thread is not worth waking for it
 HERE_SECONDS = 3e-3  # of blocks that are computed as one where they are light
@@ -17,6 +17,7 @@ _RISE = 1.1  # of what a block is thought to take, where it takes longer
 _TRIED = 10.0  # times as long as a light block: what takes less with another thread is tried here
 _FALL = 0.98  # of the same, with each block that another thread was woken for: in the end it is tried here
 _NOTED = 4096
+_SAVED = 4.0  # times less than one by one that blocks are hoped to take as one, until it is seen
 
 
 class Device:
@@ -46,6 +47,7 @@ class Device:
         self.outstanding = 0.0  # predicted seconds of what was begun here and is not over
         self._coming = 0  # requests whose programs are being compiled
         self._least: dict[Tile, float] = {}  # seconds of a block, of late
+        self._as_one: dict[tuple[Tile, int], float] = {}  # of some blocks that were computed as one, of late
 
     def busy(self) -> tuple[float, int]:
         """What the least of is to be asked next."""
@@ -78,6 +80,34 @@ class Device:
         if len(self._least) >= _NOTED:
             self._least.clear()
         self._least[tile] = known
+
+    def most_here(self, plan: Plan, least: float) -> int:
+        """How many light blocks of a plan may be computed as one, where whoever asks computes them.
+
+        Args:
+            plan: of one block.
+            least: seconds of one of them.
+        """
+        tile = plan.tiles[0]
+        each = least / _SAVED  # of one among others: what the largest that was seen took, or what is hoped
+        most = 1
+        for size in reversed(SIZES):
+            seen = self._as_one.get((tile, size))
+            each = each if seen is None else seen / size
+            if size * each > HERE_SECONDS:
+                break
+            most = size
+        return most
+
+    def note_as_one(self, plan: Plan, n: int, seconds: float) -> None:
+        """Take in what n blocks of a plan took as one, while turns are taken."""
+        if self.lane.is_own_thread:
+            return
+        key = plan.tiles[0], n
+        known = self._as_one.get(key, seconds)
+        if len(self._as_one) >= _NOTED:
+            self._as_one.clear()
+        self._as_one[key] = min(seconds, _RISE * known)
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
