@@ -100,14 +100,21 @@ class Device:
         return most
 
     def note_as_one(self, plan: Plan, n: int, seconds: float) -> None:
-        """Take in what n blocks of a plan took as one, while turns are taken."""
+        """Take in what n blocks of a plan took as one, while turns are taken.
+
+        Larger numbers that took too long once are believed a little less each time: they are tried again.
+        """
         if self.lane.is_own_thread:
             return
-        key = plan.tiles[0], n
-        known = self._as_one.get(key, seconds)
+        tile = plan.tiles[0]
         if len(self._as_one) >= _NOTED:
             self._as_one.clear()
-        self._as_one[key] = min(seconds, _RISE * known)
+        for size in SIZES:
+            known = self._as_one.get((tile, size))
+            if size == n:
+                self._as_one[tile, size] = seconds if known is None else min(seconds, _RISE * known)
+            elif size > n and known is not None:
+                self._as_one[tile, size] = _FALL * known
 
     @contextmanager
     def awaited(self) -> Iterator[None]:

@@ -4,7 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from app import ArraySpec, Function
 from app.engine import Engine, Problem
 from app.metrics import Metrics
 from app.scheduler import Admission, Lane, Scheduler
+from app.scheduler.device import Device
 from app.specs import Answer
 from tests.engine.ask import ask
 from tests.scheduler.test_batches import answered, problems
@@ -77,6 +79,25 @@ async def in_turn(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
 
 async def at_once(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
     return await asyncio.gather(*(answered(scheduler, each) for each in asked))
+
+
+def test_how_many_go_together_is_hoped_for_and_then_seen() -> None:
+    lane = SimpleNamespace(is_own_thread=False)
+    device = Device(*cast("Any", (None, lane, None, None)), light_seconds=1e-3)
+    plan = cast("Any", SimpleNamespace(tiles=("tile",)))
+    assert device.most_here(plan, 1e-4) == 64, "as one they are hoped to take 1.6 ms"
+    assert device.most_here(plan, 4e-4) == 16, "64 would take 6.4 ms, and 3 are allowed"
+    device.note_as_one(plan, 16, 4e-4)
+    assert device.most_here(plan, 4e-4) == 64, "16 took as long as one"
+    device.note_as_one(plan, 64, 9e-3)
+    assert device.most_here(plan, 4e-4) == 16, "64 took too long"
+    lane.is_own_thread = True
+    device.note_as_one(plan, 64, 1e-6)
+    assert device.most_here(plan, 4e-4) == 16, "on another thread, which says nothing here"
+    lane.is_own_thread = False
+    for _ in range(60):
+        device.note_as_one(plan, 16, 4e-4)
+    assert device.most_here(plan, 4e-4) == 64, "it is tried again"
 
 
 def test_a_cpu_computes_on_the_thread_that_asks(engine: Watched) -> None:
