@@ -8,6 +8,7 @@ two. Blocks of several problems can be stacked and dispatched as one.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -110,11 +111,8 @@ class Flight:
             OutOfMemory: where the device had no room for it.
         """
         awaited = resumed or time.perf_counter()
-        try:
+        with _memory_named:
             whole = np.asarray(self.array)
-        except JaxRuntimeError as error:
-            _name(error)
-            raise
         landed = time.perf_counter()
         seconds = landed - max(self.dispatched, idle)
         # Where something else was done meanwhile, it may have been there long ago: that says nothing.
@@ -148,8 +146,8 @@ class Execution:
     ) -> None:
         self._plan, self._problem = plan, problem
         self._executables, self._params = executables, params
-        self._steps = iter((only_step(plan.tiling),)) if plan.blocks == 1 else steps(plan.tiling, order)
-        self.left = 1 if plan.blocks == 1 else number(plan.tiling, order)
+        self._steps = steps(plan.tiling, order)
+        self.left = number(plan.tiling, order)
 
     def dispatch(self) -> Flight:
         """Start the next block; there has to be one.
@@ -227,12 +225,8 @@ def _dispatched(executables: Executables, params: Sequence[Array], parts: tuple[
         x1 = _stack([part.x1 for part in parts])
         x2 = None if x2 is None else _stack([part.x2 or [] for part in parts])
     executable = executables.get(tile)
-    try:
-        with running(problem.function):
-            array = executable.run(params, x1, x2)
-    except JaxRuntimeError as error:
-        _name(error)
-        raise
+    with running(problem.function), _memory_named:
+        array = executable.run(params, x1, x2)
     return Flight(tile, array, tuple([part.step for part in parts]), started, time.perf_counter())
 
 
@@ -264,10 +258,23 @@ def _cut(whole: np.ndarray, step: Step) -> list[Block]:
     return blocks
 
 
-def _name(error: Exception) -> None:
-    """Raise ``OutOfMemory`` where that is what a device's error is."""
-    if "RESOURCE_EXHAUSTED" in str(error):
-        raise OutOfMemory(
-            "the device has no room for a block of this computation; "
-            "ask for fewer examples at a time, or lower JJT_MEMORY_BYTES"
-        ) from error
+class _MemoryNamed:
+    """Calls a device that has no room what it is."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        """End."""
+        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
+            raise OutOfMemory(
+                "the device has no room for a block of this computation; "
+                "ask for fewer examples at a time, or lower JJT_MEMORY_BYTES"
+            ) from error
+
+
+_memory_named = _MemoryNamed()

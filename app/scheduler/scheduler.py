@@ -60,7 +60,7 @@ class Scheduler:
                 Stacks(engine, self._compiler),
                 metrics,
                 # What else keeps another device busy is not known here: it is awaited elsewhere.
-                light_seconds if engine.device_kind == "cpu" else 0.0,
+                0.0 if engine.computes_aside else light_seconds,
             )
             for number, engine in enumerate(engines)
         ]
@@ -204,7 +204,7 @@ class Scheduler:
         self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
     ) -> tuple[Device, Plan]:
         """Where a problem is computed, and how: compiled, and let in at its price."""
-        device = min(self._devices, key=Device.busy) if len(self._devices) > 1 else self._devices[0]
+        device = min(self._devices, key=Device.busy)
         plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
         if plan is None:
             async with until(deadline):

@@ -5,6 +5,7 @@ import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from operator import call
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -98,11 +99,6 @@ async def clocked(way: Callable[[], Awaitable[Any]]) -> float:
     return perf_counter() - began
 
 
-def asked_of(way: Callable[[], float]) -> float:
-    """Seconds of a way that says them itself."""
-    return way()
-
-
 def engines(number: int) -> list[Engine]:
     """One for each of the first devices, priced alike."""
     found = [Engine(device=device) for device in local_devices()[:number]]
@@ -144,7 +140,7 @@ def batches(run: Callable[[Any], Any]) -> dict[str, Any]:
         },
         seconds=20,
         least=20,
-        clock=asked_of,
+        clock=call,
     )
     one = "64 one by one"
     rows = [row(timed, one, SMALL), *(row(timed, way, SMALL, one) for way in timed.seconds if way != one)]
@@ -167,7 +163,7 @@ def functions(run: Callable[[Any], Any]) -> dict[str, Any]:
             },
             seconds=8,
             least=10,
-            clock=asked_of,
+            clock=call,
         )
         one, together = ([each / SMALL * 1e3 for each in timed.seconds[way]] for way in timed.seconds)
         rows.append(
@@ -191,7 +187,7 @@ def devices(run: Callable[[Any], Any]) -> dict[str, Any]:
         },
         seconds=15,
         least=10,
-        clock=asked_of,
+        clock=call,
         beside=numpy_product(),
     )
     first, second = timed.seconds
