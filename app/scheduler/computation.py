@@ -63,10 +63,10 @@ class Computation:
         self._order: Order = order
         self._ahead = ahead
         self._most = device.stacks.most(plan)
-        least = device.least(plan)
-        self.light = least < device.light_seconds
-        if self.light:
-            self._most = min(self._most, device.most_here(plan, least))
+        self._pace = device.pace(plan.tiles[0]) if plan.blocks == 1 else None
+        self.light = self._pace is not None and self._pace.least < device.light_seconds
+        if self._pace is not None and self.light and self._most > 1:
+            self._most = min(self._most, self._pace.most_here())
         self._execution: Execution | None = None
         self._flying = 0
         self._untaken = 0
@@ -76,7 +76,7 @@ class Computation:
     @property
     def kind(self) -> Hashable:
         """Computations of one tile can go together."""
-        return self.plan.tiles[0] if self._most > 1 else None
+        return self._pace if self._most > 1 else None
 
     def __enter__(self) -> Self:
         """Stand in line for the first block. Where it is light, somebody lets the lane ``work_here`` soon."""
@@ -209,11 +209,12 @@ class Computation:
         except BaseException as error:
             _fail(together, error)
             return
-        share = seconds / len(together)
-        if len(together) > 1:
-            self._device.note_as_one(self.plan, len(together), seconds)
-        else:
-            self._device.note(self.plan, seconds)
+        n, aside = len(together), lane.is_own_thread
+        share = seconds / n
+        if self._pace is not None and n == 1:
+            self._pace.note(seconds, self.plan.seconds, aside)
+        elif self._pace is not None and not aside:
+            self._pace.note_as_one(n, seconds)
         for each, blocks in zip(together, landed, strict=True):
             lane.charge(each.client, share - each.seconds)
             lane.spent(each.client, share)

@@ -36,7 +36,10 @@ class Stacks:
     def most(self, plan: Plan) -> int:
         """The most requests like this one that may go together."""
         stackable = self._engine.stacking.most(plan)
-        return next((size for size in SIZES if size <= stackable), 1)
+        for size in SIZES:
+            if size <= stackable:
+                return size
+        return 1
 
     def size(self, plan: Plan, waiting: int) -> int:
         """How many of those that wait go together now; 1 where they go one by one.

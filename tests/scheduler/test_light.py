@@ -4,8 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ from app import ArraySpec, Function
 from app.engine import Engine, Problem
 from app.metrics import Metrics
 from app.scheduler import Admission, Lane, Scheduler
-from app.scheduler.device import Device
+from app.scheduler.pace import Pace
 from app.specs import Answer
 from tests.engine.ask import ask
 from tests.scheduler.test_batches import answered, problems
@@ -77,35 +76,39 @@ async def in_turn(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
     return answers
 
 
+def pace_in(scheduler: Scheduler, engine: Engine, asked: Problem) -> Pace:
+    return scheduler._devices[0].pace(engine.plan(asked).tiles[0])
+
+
 async def at_once(scheduler: Scheduler, asked: list[Problem]) -> list[Answer]:
     return await asyncio.gather(*(answered(scheduler, each) for each in asked))
 
 
+def pace_of(seconds: float) -> Pace:
+    pace = Pace(1e-3, lambda: False)
+    pace.note(seconds, predicted=1.0, aside=False)
+    return pace
+
+
 def test_how_many_go_together_is_hoped_for_and_then_seen() -> None:
-    lane = SimpleNamespace(is_own_thread=False)
-    device = Device(*cast("Any", (None, lane, None, None)), light_seconds=1e-3)
-    plan = cast("Any", SimpleNamespace(tiles=("tile",)))
-    assert device.most_here(plan, 1e-4) == 64, "as one they are hoped to take 1.6 ms"
-    assert device.most_here(plan, 4e-4) == 16, "64 would take 6.4 ms, and 3 are allowed"
-    device.note_as_one(plan, 16, 4e-4)
-    assert device.most_here(plan, 4e-4) == 64, "16 took as long as one"
-    device.note_as_one(plan, 64, 9e-3)
-    assert device.most_here(plan, 4e-4) == 16, "64 took too long"
-    lane.is_own_thread = True
-    device.note_as_one(plan, 64, 1e-6)
-    assert device.most_here(plan, 4e-4) == 16, "on another thread, which says nothing here"
-    lane.is_own_thread = False
+    assert pace_of(1e-4).most_here() == 64, "as one they are hoped to take 1.6 ms"
+    pace = pace_of(4e-4)
+    assert pace.most_here() == 16, "64 would take 6.4 ms, and 3 are allowed"
+    pace.note_as_one(16, 4e-4)
+    assert pace.most_here() == 64, "16 took as long as one"
+    pace.note_as_one(64, 9e-3)
+    assert pace.most_here() == 16, "64 took too long"
     for _ in range(60):
-        device.note_as_one(plan, 16, 4e-4)
-    assert device.most_here(plan, 4e-4) == 64, "it is tried again"
+        pace.note_as_one(16, 4e-4)
+    assert pace.most_here() == 64, "it is tried again"
+
+
+def stepped(_: Any, x: jax.Array) -> jax.Array:
+    return jax.lax.fori_loop(0, 50_000, lambda _, y: jnp.sin(y), x[:4])
 
 
 def test_a_cpu_computes_on_the_thread_that_asks(engine: Watched) -> None:
     """What was dispatched is there: nothing is left to be waited for, and no other thread to be woken."""
-
-    def stepped(_: Any, x: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(0, 50_000, lambda _, y: jnp.sin(y), x)
-
     function = Function(stepped, ArraySpec("float32", (4,)), name="stepped", version="1")
     one = np.ones((1, 4), np.float32)
     asked = engine.problem(function, {"x1": one, "x2": one})
@@ -114,6 +117,16 @@ def test_a_cpu_computes_on_the_thread_that_asks(engine: Watched) -> None:
     flight = engine.execution(plan, asked).dispatch()
     assert flight.array.is_ready()
     assert flight.handed - flight.dispatched > 1e-3
+
+
+def test_a_cpu_does_not_copy_large_stacks_aside(engine: Watched) -> None:
+    function = Function(stepped, ArraySpec("float32", (20_000,)), name="stepped", version="1")
+    one = np.ones((1, 20_000), np.float32)
+    asked = engine.problem(function, {"x1": one, "x2": one})
+    plan = engine.plan(asked, "structured")
+    engine.stacking.prepare(plan.tiles[0], 4)
+    flights = [engine.stacking.dispatch([(plan, asked)] * 4) for _ in range(3)]  # the first is special to JAX
+    assert all(flight.array.is_ready() for flight in flights)
 
 
 def test_the_event_loop_computes_what_was_light_on_the_thread(engine: Watched, scheduler: Scheduler) -> None:
@@ -132,8 +145,8 @@ def test_what_took_long_on_the_thread_is_not_tried_however_little_is_predicted(
 ) -> None:
     asked = [problem(engine, WAVES)]
     asyncio.run(in_turn(scheduler, asked))
-    plan = engine.plan(asked[0])
-    asyncio.run(scheduler.on_device(scheduler._devices[0].note, plan, 601.0))
+    pace = pace_in(scheduler, engine, asked[0])
+    asyncio.run(scheduler.on_device(pace.note, 601.0, 1e-3, True))
     engine.threads.clear()
     asyncio.run(in_turn(scheduler, asked * 3))
     assert engine.threads == ["jjt-device-0"] * 3
@@ -153,13 +166,13 @@ def test_what_took_long_is_left_to_the_thread_and_tried_again_in_the_end(
 ) -> None:
     asked = [problem(engine, WAVES)]
     asyncio.run(in_turn(scheduler, asked))
-    device, plan = scheduler._devices[0], engine.plan(asked[0])
-    device.note(plan, 31 * 60)
+    pace = pace_in(scheduler, engine, asked[0])
+    pace.note(31 * 60, 1.0, aside=False)
     engine.threads.clear()
     asyncio.run(in_turn(scheduler, asked))
     assert engine.threads == ["jjt-device-0"]
     for _ in range(round(np.log(31) / -np.log(0.98))):
-        asyncio.run(scheduler.on_device(device.note, plan, 1.0))
+        asyncio.run(scheduler.on_device(pace.note, 1.0, 1.0, True))
     engine.threads.clear()
     time.sleep(0.2)
     asyncio.run(in_turn(scheduler, asked))
@@ -171,7 +184,7 @@ def test_those_that_come_at_once_go_together_without_another_thread(
 ) -> None:
     asked = [problem(engine, WAVES, seed) for seed in range(9)]
     asyncio.run(in_turn(scheduler, asked[:1]))
-    scheduler._devices[0].note(engine.plan(asked[0]), 1e-5)  # however slow this machine is at the moment
+    pace_in(scheduler, engine, asked[0]).note(1e-5, 1.0, aside=False)  # however slow this machine is now
     engine.stacking.prepare(engine.plan(asked[0]).tiles[0], 4)
     engine.threads.clear()
     answers = asyncio.run(at_once(scheduler, asked))
