@@ -3,6 +3,7 @@ r"""Gradients in factors, Aᵀ G, contracted over each leaf in the cheapest orde
 $K_{iojq} = \sum_\theta \sum_{estcf} A_{iesc}\, G_{ioesf}\, A_{jetc}\, G_{jqetf}$
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from app.engine.structure.metrics import kept as metric_uses
 from app.engine.structure.metrics import metric_flops, metric_shapes, metrics, push, pushed_through
 from app.engine.structure.orders import Arithmetic
 from app.engine.structure.programs import Programs, programs
+from app.engine.structure.riding import riders
 from app.engine.structure.terms import Term, added, factors, fallbacks, terms
 from app.engine.view import View
 
@@ -101,6 +103,7 @@ class _Parts:
         made: the programs.
         params: the arrays of the parameters.
         terms: those that are contracted.
+        riders: by number of use how many biases ride on it, and are no terms of their own.
         through: numbers of the uses whose metric is pushed through what follows instead.
         metrics: by number of use.
     """
@@ -108,6 +111,7 @@ class _Parts:
     made: Programs
     params: Sequence[Array]
     terms: Sequence[Term]
+    riders: Mapping[int, int]
     through: Sequence[int]
     metrics: Mapping[int, Array]
 
@@ -119,7 +123,10 @@ class _Parts:
         numbers = metric_uses(made, groups)
         through = [number for number in numbers if pushed_through(made, made.uses[number])]
         rest = [term for term in groups if term.uses[0] not in through]
-        return cls(made, params[:count], rest, through, dict(zip(numbers, params[count:], strict=True)))
+        riding = riders(made, rest)
+        rest = [term for term in rest if term.uses[0] not in riding]
+        known = dict(zip(numbers, params[count:], strict=True))
+        return cls(made, params[:count], rest, Counter(riding.values()), through, known)
 
     def side(self, x: Sequence[Array]) -> _Side:
         """The way of one side's examples."""
@@ -162,6 +169,9 @@ class _Parts:
     ) -> list[list[Factor]]:
         cotangents = self.made.backward(residuals, start, count)
         return [
-            factors(term, self.made, operands, cotangents, self.metrics.get(term.uses[0]))
+            factors(
+                term, self.made, operands, cotangents, self.metrics.get(number), self.riders.get(number, 0)
+            )
             for term in self.terms
+            for number in term.uses[:1]
         ]

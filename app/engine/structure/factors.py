@@ -1,7 +1,8 @@
 """What one side brings to the product of a leaf's gradients; the gradients themselves, where wanted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +20,14 @@ class Factor:
         g: ``[n, k, E, S, F]``. An n of 1 stands for all examples.
         metric: ``[E, S, S]`` A Aᵀ, where it is the same for all examples and known.
         windows: how S and C of ``a`` lie in images, where they are patches.
+        riders: biases that are as many columns of ones beside ``a``.
     """
 
     a: Array | None
     g: Array
     metric: Array | None = None
     windows: Windows | None = None
+    riders: int = 0
 
     @classmethod
     def of(
@@ -35,9 +38,11 @@ class Factor:
         g_varies: bool,
         metric: Array | None = None,
         windows: Windows | None = None,
+        riders: int = 0,
     ) -> "Factor":
         """A factor of arrays that have no axis of examples where they do not vary."""
-        return cls(a if a is None or a_varies else a[None], g if g_varies else g[None], metric, windows)
+        a, g = a if a is None or a_varies else a[None], g if g_varies else g[None]
+        return cls(a, g, metric, windows, riders)
 
     @property
     def n(self) -> int:
@@ -50,12 +55,12 @@ class Factor:
         def part(array: Array) -> Array:
             return array if array.shape[0] == 1 else array[start:stop]
 
-        return Factor(self.a if self.a is None else part(self.a), part(self.g), self.metric, self.windows)
+        return replace(self, a=self.a if self.a is None else part(self.a), g=part(self.g))
 
     def cast(self, dtype: str) -> "Factor":
         """The same in another dtype."""
         a = self.a if self.a is None or self.looks_up else self.a.astype(dtype)
-        return Factor(a, self.g.astype(dtype), self.metric, self.windows)
+        return replace(self, a=a, g=self.g.astype(dtype))
 
     @property
     def looks_up(self) -> bool:
@@ -65,7 +70,7 @@ class Factor:
     def spread(self, n: int) -> "Factor":
         """The same with all ``n`` examples written out."""
         a = self.a if self.a is None else jnp.broadcast_to(self.a, (n, *self.a.shape[1:]))
-        return Factor(a, jnp.broadcast_to(self.g, (n, *self.g.shape[1:])))
+        return replace(self, a=a, g=jnp.broadcast_to(self.g, (n, *self.g.shape[1:])), metric=None)
 
 
 def parted(factors: Sequence[Factor], n: int) -> tuple[list[Factor], list[Factor]]:
@@ -74,14 +79,21 @@ def parted(factors: Sequence[Factor], n: int) -> tuple[list[Factor], list[Factor
 
 
 def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
-    """The gradients: ``[n, k, E, F, C]``; of a table of ``rows`` rows ``[n, k, 1, F, rows]``."""
+    """The gradients: ``[n, k, E, F, C]``; of a table of ``rows`` rows ``[n, k, 1, F, rows]``.
+
+    Those of riders are one more column, of which each product counts as many times as there are riders.
+    """
     if factor.a is None:
         return factor.g.swapaxes(3, 4)
     if factor.looks_up:
         return _added_up(factor.spread(factor.n), rows)
+    a = factor.a
+    if factor.riders:
+        ones = jnp.full((*a.shape[:-1], 1), sqrt(factor.riders), a.dtype)
+        a = jnp.concatenate([a, ones], -1)
     if factor.g.shape[3] == 1:
-        return factor.g.swapaxes(3, 4) * factor.a[:, None]
-    spread = factor.spread(factor.n)
+        return factor.g.swapaxes(3, 4) * a[:, None]
+    spread = Factor(a, factor.g).spread(factor.n)
     # With C last nothing has to be transposed before rows of gradients are multiplied.
     return jnp.einsum("nkesf,nesc->nkefc", spread.g, spread.a, precision=precision)
 

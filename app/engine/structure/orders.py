@@ -93,7 +93,7 @@ class _Sizes:
         n1, k1, e, s, f = one.g.shape
         n2, k2 = other.g.shape[:2]
         assert one.a is not None
-        c = 1 if one.looks_up else one.a.shape[-1]
+        c = 1 if one.looks_up else one.a.shape[-1] + bool(one.riders)
         n1, n2, shared = max(n1, one.n), max(n2, other.n), one.a.shape[0] == 1
         return cls(n1, n2, k1, k2, e, s, c, f, shared, one.metric is not None, one.windows)
 
@@ -161,9 +161,10 @@ def _rows_by_e(array: Array) -> Array:
 
 
 def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
-    """A₁ A₂ᵀ: ``[E, n1, S, n2, S]``."""
+    """A₁ A₂ᵀ, with what riders add to it: ``[E, n1, S, n2, S]``."""
     if one.metric is not None:
-        return one.metric[:, None, :, None, :]
+        metric = one.metric[:, None, :, None, :]
+        return metric + one.riders if one.riders else metric
     assert one.a is not None
     assert other.a is not None
     if one.looks_up:
@@ -171,7 +172,8 @@ def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
         return (same & (one.a >= 0)[:, :, None, None])[None].astype(how.dtype)
     n1, e, s, _ = one.a.shape
     n2 = other.a.shape[0]
-    return how.dot(_rows_by_e(one.a), _rows_by_e(other.a), (2, 2), (0,)).reshape(e, n1, s, n2, s)
+    met = how.dot(_rows_by_e(one.a), _rows_by_e(other.a), (2, 2), (0,)).reshape(e, n1, s, n2, s)
+    return met + one.riders if one.riders else met
 
 
 def _by_windows(one: Factor, other: Factor, how: Arithmetic) -> Array:
@@ -188,11 +190,11 @@ def _by_pushing(one: Factor, other: Factor, how: Arithmetic, windows: Windows | 
         return contract([one.g], [pushed], how.dtype, how.precision)
     left, right = _parts(one, windows), _parts(other, windows)
     if left.g.shape[0] == 1:
-        return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how, windows)
+        return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how, one.riders, windows)
     nothing = jnp.zeros((*left.g.shape[1:3], *right.g.shape[1:3]), how.dtype)
 
     def add(total: Array, pair: tuple[_Part, _Part]) -> tuple[Array, None]:
-        return total + _pushed(*pair, how, windows), None
+        return total + _pushed(*pair, how, one.riders, windows), None
 
     return lax.scan(add, nothing, (left, right))[0]
 
@@ -205,7 +207,7 @@ def _parts(factor: Factor, windows: Windows | None) -> _Part:
     return _Part(a if windows is None else windows.pixels(a), jnp.moveaxis(whole.g, 2, 0))
 
 
-def _pushed(one: _Part, other: _Part, how: Arithmetic, windows: Windows | None) -> Array:
+def _pushed(one: _Part, other: _Part, how: Arithmetic, riders: int, windows: Windows | None) -> Array:
     """One group: the loop over examples of x1 keeps what was pushed in the cache, and transposes nothing."""
     n2, k2, s, f = other.g.shape
     right = other.g.transpose(0, 2, 3, 1).reshape(n2, s * f, k2)
@@ -213,6 +215,7 @@ def _pushed(one: _Part, other: _Part, how: Arithmetic, windows: Windows | None) 
     def row(part: _Part) -> Array:
         k1 = part.g.shape[0]
         met = _met(other.a, part.a, how, windows)  # [n2 S, S]
+        met = met + riders if riders else met
         pushed = how.dot(met, part.g.transpose(1, 2, 0).reshape(s, f * k1), (1, 0))
         return how.dot(pushed.reshape(n2, s * f, k1), right, (1, 1), (0,))  # [n2, k1, k2]
 

@@ -5,12 +5,13 @@ Of each output it is known whether it differs between examples: what does not, g
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend import core
+from jax.extend.core import primitives
 
 from app.engine.structure.uses import Use
 from app.engine.structure.values import Value, whole_leaf
@@ -18,6 +19,18 @@ from app.engine.structure.walk import Walk
 from app.engine.view import View
 
 _KEPT = 64  # views of one function
+
+
+class Cotangent(NamedTuple):
+    """What is behind a tap.
+
+    Args:
+        number: the same for those that have the same entries in the same order.
+        shape: of the tap.
+    """
+
+    number: int
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +43,7 @@ class Programs:
         operand_varies: for each use whether its operand differs between examples.
         cotangent_varies: the same for its cotangent.
         tap_size: scalars of all cotangents of one example and one output.
+        cotangents: for each use what is behind its tap.
     """
 
     view: View
@@ -37,6 +51,7 @@ class Programs:
     operand_varies: tuple[bool, ...]
     cotangent_varies: tuple[bool, ...]
     tap_size: int
+    cotangents: tuple[Cotangent, ...]
     _forward: Any
     _forward_varies: tuple[bool, ...]
     _pullback: Any
@@ -140,10 +155,43 @@ def _trace(view: View) -> Programs:
         operand_varies,
         cotangent_varies,
         tap_size,
+        _named(view, uses, found["pullback"], residuals),
         program,
         tuple(forward_varies),
         found["pullback"],
     )
+
+
+def _named(view: View, uses: Sequence[Use], treedef: Any, residuals: Sequence[Any]) -> tuple[Cotangent, ...]:
+    """The cotangent behind each use, as the program of one output has it."""
+
+    def run(*arrays: Array) -> list[Array]:
+        (taps,) = jax.tree.unflatten(treedef, arrays)(view.unit_cotangents(0, 1)[0])
+        return [taps[use.tap] for use in uses]
+
+    jaxpr = jax.make_jaxpr(run)(*map(_shape, residuals)).jaxpr
+    made = {var: equation for equation in jaxpr.eqns for var in equation.outvars}
+    numbers: dict[Any, int] = {}
+    found = []
+    for number, output in enumerate(jaxpr.outvars):
+        source: Any = output
+        while not isinstance(source, core.Literal) and source in made and _only_reshapes(made[source]):
+            (source,) = made[source].invars
+        known = isinstance(source, core.Literal)
+        found.append(Cotangent(number if known else numbers.setdefault(source, number), output.aval.shape))
+    return tuple(found)
+
+
+def _only_reshapes(equation: Any) -> bool:
+    """Whether an equation gives its entries another shape, and leaves their order."""
+    if equation.primitive is primitives.squeeze_p:
+        return True
+    if equation.primitive is primitives.reshape_p:
+        return equation.params.get("dimensions") is None
+    if equation.primitive is not primitives.broadcast_in_dim_p:
+        return False
+    axes = list(equation.params["broadcast_dimensions"])
+    return axes == sorted(axes) and equation.invars[0].aval.size == equation.outvars[0].aval.size
 
 
 def _shape(array: Any) -> Any:

@@ -76,6 +76,7 @@ def factors(
     operands: Sequence[Array | None],
     cotangents: Sequence[Array],
     metric: Array | None = None,
+    riders: int = 0,
 ) -> list[Factor]:
     """What one side brings to a term: one factor, or two that meet transposed.
 
@@ -85,6 +86,7 @@ def factors(
         operands: of all uses.
         cotangents: of all uses.
         metric: A Aᵀ of the term's only use, where it was kept.
+        riders: biases that ride on that use.
     """
     own = [
         Factor.of(
@@ -94,6 +96,7 @@ def factors(
             made.cotangent_varies[number],
             metric,
             made.uses[number].windows,
+            riders,
         )
         for number in term.uses
     ]

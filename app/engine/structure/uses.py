@@ -28,6 +28,7 @@ class Use:
         arrange: the tap's cotangent -> ``[E, S, F]``.
         tap: number of the tap.
         windows: how the rows of ``a`` lie in images, where they are patches of windows side by side.
+        places: of a summand, for each entry of the tap its place in the flat leaf; None where not known.
         reason: why the leaf's gradient is explicit here; empty where it is factored.
     """
 
@@ -38,6 +39,7 @@ class Use:
     arrange: Arrange
     tap: int = -1
     windows: Windows | None = None
+    places: np.ndarray | None = None
     reason: str = ""
 
     @property

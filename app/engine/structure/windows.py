@@ -59,17 +59,17 @@ class Windows:
         """The images that patches were taken from, as far as they are seen.
 
         Args:
-            patches: ``[*, images windows, C window]``.
+            patches: ``[*, images windows, window C]``.
 
         Returns:
             ``[*, images, *space, C]``.
         """
         *rows, _, depth = patches.shape
         d, last = len(self.size), len(rows) + 1
-        array = patches.reshape(*rows, -1, *self.out, depth // prod(self.size), *self.size)
+        array = patches.reshape(*rows, -1, *self.out, *self.size, depth // prod(self.size))
         for at, (start, stop) in enumerate(self.inside):
             # Each window's first pixel, and what the last window sees behind its own.
-            along, across = last + at, last + d + 1
+            along, across = last + at, last + d
             count = array.shape[along]
             first = lax.index_in_dim(array, 0, across, keepdims=False)
             behind = lax.index_in_dim(array, count - 1, along, keepdims=False)

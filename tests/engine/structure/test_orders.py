@@ -1,5 +1,7 @@
 """All orders of contraction give one product; which is taken depends on sizes alone."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -125,3 +127,22 @@ def test_factors_of_float16_are_multiplied_in_the_dtype_of_the_matrix(name: str)
     known = dense(one, other)
     assert found.dtype == "float32"
     np.testing.assert_allclose(found, known, rtol=0, atol=1e-5 * np.abs(known).max())
+
+
+@pytest.mark.parametrize("name", WITHOUT_PIXELS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_order_takes_riders_for_columns_of_ones(
+    name: str, shape: tuple[int, int, int, int], shared: bool
+):
+    one, other = factor(3, 2, *shape, shared=shared), factor(4, 2, *shape, shared=shared)
+    if shared:
+        other = Factor(one.a, other.g, one.metric)
+
+    def wider(each: Factor) -> Factor:
+        assert each.a is not None
+        return Factor(jnp.concatenate([each.a, jnp.ones((*each.a.shape[:-1], 2))], -1), each.g)
+
+    known = dense(wider(one), wider(other))
+    one, other = replace(one, riders=2), replace(other, riders=2)
+    np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())

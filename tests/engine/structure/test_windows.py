@@ -88,7 +88,7 @@ def test_halves_are_summed_in_the_dtype_of_the_matrix(dtype: str):
     windows = Windows.of([3], [3], [(1, 1)])
     x = numbers(2, 3, 7).astype(dtype)
     padded = jnp.pad(jnp.asarray(x), ((0, 0), (1, 1), (0, 0)))
-    a = jnp.stack([padded[:, at : at + 3] for at in range(3)], -1).reshape(2, 1, 3, 21)
+    a = jnp.stack([padded[:, at : at + 3] for at in range(3)], -2).reshape(2, 1, 3, 21)
     factor = Factor(a, jnp.asarray(numbers(2, 2, 1, 3, 5).astype(dtype)), windows=windows).cast("float32")
     by_patches, by_windows = (ORDERS[name](factor, factor, HOW) for name in ("inside", "windows"))
     assert by_windows.dtype == "float32"

@@ -5,7 +5,6 @@ Feature groups are E, output pixels S, a patch C, the output features of a group
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -31,26 +30,27 @@ def convolution(
     if position != 1 or params["batch_group_count"] != 1:
         return None
     numbers, groups = params["dimension_numbers"], params["feature_group_count"]
-    image = arrays[0].transpose(numbers.lhs_spec)
+    samples, channels, *space = numbers.lhs_spec
+    image = arrays[0].transpose(samples, *space, channels)
     index = view.index.transpose(numbers.rhs_spec)
     features, depth, *window = index.shape
-    index = index.reshape(groups, features // groups, depth, *window)
-    index = index.transpose(0, *range(2, index.ndim), 1)  # [g, I, *window, O / g]
-    patches = _patches(image, window, params)  # [N, channels, *window, *out]
-    count, channels, out = image.shape[0], image.shape[1], patches.shape[2 + len(window) :]
-    patches = patches.reshape(count, groups, channels // groups, *window, *out)
     d = len(window)
-    a = patches.transpose(1, 0, *range(3 + d, 3 + 2 * d), *range(2, 3 + d))  # [g, N, *out, I, *window]
+    index = index.reshape(groups, features // groups, depth, *window)
+    index = index.transpose(0, *range(3, 3 + d), 2, 1)  # [g, *window, I, O / g]
+    patches = _patches(image, window, params)  # [N, *out, *window, C]
+    count, *out = patches.shape[: 1 + d]
+    patches = patches.reshape(*patches.shape[:-1], groups, depth)
+    a = jnp.moveaxis(patches, -2, 0)  # [g, N, *out, *window, I]
 
     def arrange(cotangent: Array) -> Array:
         g = cotangent.transpose(numbers.out_spec).reshape(count, groups, features // groups, *out)
         return g.transpose(1, 0, *range(3, 3 + d), 2)
 
     use = factored(view, index, Axes(1, 1 + d, 1 + d, 1), a, arrange)
-    whole = (groups, count * prod(out), channels // groups * prod(window))
+    whole = (groups, count * prod(out), prod(window) * depth)
     if use is None or use.a is None or use.a.shape != whole or not _side_by_side(window, params):
         return use
-    return replace(use, windows=Windows.of(image.shape[2:], window, params["padding"]))
+    return replace(use, windows=Windows.of(image.shape[1:-1], window, params["padding"]))
 
 
 def _side_by_side(window: Sequence[int], params: Mapping[str, Any]) -> bool:
@@ -60,22 +60,22 @@ def _side_by_side(window: Sequence[int], params: Mapping[str, Any]) -> bool:
 
 
 def _patches(image: Array, window: Sequence[int], params: Mapping[str, Any]) -> Array:
-    """What each output pixel sees: ``[N, C, *space]`` -> ``[N, C, *window, *out]``."""
+    """What each output pixel sees, made along one dimension at a time.
+
+    ``[N, *space, C]`` -> ``[N, *out, *window, C]``
+    """
     strides, dilation = params["window_strides"], params["rhs_dilation"]
     inside = [size - 1 for size in params["lhs_dilation"]]
-    config = [(0, 0, 0)] * 2 + [(*sides, gap) for sides, gap in zip(params["padding"], inside, strict=True)]
-    image = lax.pad(image, jnp.zeros((), image.dtype), config)
-    reach = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
-    out = [
-        (size - far) // stride + 1 for size, far, stride in zip(image.shape[2:], reach, strides, strict=True)
-    ]
-    pieces = [
-        _shifted(image, [at * step for at, step in zip(place, dilation, strict=True)], out, strides)
-        for place in product(*map(range, window))
-    ]
-    return jnp.stack(pieces, 2).reshape(*image.shape[:2], *window, *out)
-
-
-def _shifted(image: Array, start: Sequence[int], out: Sequence[int], strides: Sequence[int]) -> Array:
-    stop = [at + (size - 1) * stride + 1 for at, size, stride in zip(start, out, strides, strict=True)]
-    return lax.slice(image, (0, 0, *start), (*image.shape[:2], *stop), (1, 1, *strides))
+    sides = [(*each, gap) for each, gap in zip(params["padding"], inside, strict=True)]
+    image = lax.pad(image, jnp.zeros((), image.dtype), [(0, 0, 0), *sides, (0, 0, 0)])
+    d = len(window)
+    # The last first: what lies side by side is copied at once, and more of it each time.
+    for at in reversed(range(d)):
+        axis, stride, step = 1 + at, strides[at], dilation[at]
+        reach = (window[at] - 1) * step + 1
+        last = (image.shape[axis] - reach) // stride * stride
+        pieces = [
+            lax.slice_in_dim(image, start, start + last + 1, stride, axis) for start in range(0, reach, step)
+        ]
+        image = jnp.stack(pieces, 1 + d)  # before the window's dimensions behind this one
+    return image

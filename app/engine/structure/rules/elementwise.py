@@ -5,6 +5,7 @@ mul, div    $y_e = a_e\,\theta_e$: all axes are E, those along which θ is repea
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jax import Array
@@ -17,7 +18,9 @@ def addition(
     view: LinearView, _position: int, _arrays: Sequence[Array], _params: Mapping[str, Any]
 ) -> Use | None:
     """A leaf as a summand; of ``sub`` its second operand comes as a view of scale -1."""
-    return factored(view, view.index, Axes(f=view.index.ndim), None, lambda cotangent: cotangent)
+    use = factored(view, view.index, Axes(f=view.index.ndim), None, lambda cotangent: cotangent)
+    plain = not view.partial and isinstance(view.scale, float) and abs(view.scale) == 1
+    return replace(use, places=view.index) if use is not None and plain else use
 
 
 def multiplication(
