@@ -25,6 +25,8 @@ class Ticket:
     What was predicted of it counts as done unless one of them ends by an exception.
     """
 
+    __slots__ = ("_done", "_entered", "_ledger", "_resting", "client", "nbytes", "retried", "seconds")
+
     def __init__(self, ledger: "Admission", client: str, nbytes: int) -> None:
         self._ledger = ledger
         self._entered, self._done = 0, True

@@ -4,6 +4,7 @@ Knows no event loop and no deadline: it runs inside of a ``with``, and no block 
 """
 
 import threading
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from time import perf_counter
 from types import TracebackType
@@ -65,8 +66,8 @@ class Computation:
         self._most = device.stacks.most(plan)
         self._pace = device.pace(plan.tiles[0]) if plan.blocks == 1 else None
         self.light = self._pace is not None and self._pace.least < device.light_seconds
-        if self._pace is not None and self.light and self._most > 1:
-            self._most = min(self._most, self._pace.most_here())
+        if self._pace is not None and self._most > 1:
+            self._most = min(self._most, self._pace.most(here=self.light))
         self._execution: Execution | None = None
         self._flying = 0
         self._untaken = 0
@@ -209,15 +210,18 @@ class Computation:
         except BaseException as error:
             _fail(together, error)
             return
-        n, aside = len(together), lane.is_own_thread
+        n = len(together)
         share = seconds / n
-        if self._pace is not None and n == 1:
-            self._pace.note(seconds, self.plan.seconds, aside)
-        elif self._pace is not None and not aside:
-            self._pace.note_as_one(n, seconds)
+        if n == 1:
+            lane.had(self.client, seconds, self.seconds)
+            if self._pace is not None:
+                self._pace.note(seconds, self.plan.seconds, lane.is_own_thread)
+        else:  # of one tile, and so predicted alike
+            for client, count in Counter([each.client for each in together]).items():
+                lane.had(client, count * share, count * self.seconds)
+            if self._pace is not None:
+                self._pace.note_as_one(n, seconds)
         for each, blocks in zip(together, landed, strict=True):
-            lane.charge(each.client, share - each.seconds)
-            lane.spent(each.client, share)
             try:
                 each.take(blocks, share)
             except Exception as error:  # no memory for its matrix, for one

@@ -77,7 +77,7 @@ class Lane:
     """
 
     def __init__(self, name: str, spent: Spent = unlimited) -> None:
-        self.spent = spent
+        self._spent = spent
         self._turns: FairQueue[Turn] = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
@@ -174,10 +174,11 @@ class Lane:
                 self._turns.take(turn)
         return taken
 
-    def charge(self, client: str, seconds: float) -> None:
-        """Count seconds that a client has had beside what was predicted."""
+    def had(self, client: str, seconds: float, predicted: float) -> None:
+        """Count seconds that a client has had, of which it was charged what was predicted."""
         with self._changed:
-            self._turns.charge(client, seconds)
+            self._turns.charge(client, seconds - predicted)
+        self._spent(client, seconds)
 
     def submit(
         self, call: Callable[..., T], *args: Any, client: str = HOUSE, seconds: float = 0.0
@@ -287,8 +288,7 @@ class _Call(Generic[T]):
             # A function that calls sys.exit() ends its request, not the service.
             self.future.set_exception(RuntimeError(f"the call ended with {error!r}"))
         seconds = perf_counter() - began
-        self._lane.charge(self.client, seconds - self.seconds)
-        self._lane.spent(self.client, seconds)
+        self._lane.had(self.client, seconds, self.seconds)
 
     def drop(self) -> None:
         self.future.cancel()

@@ -23,13 +23,13 @@ class Pace:
 
     """
 
-    __slots__ = ("_as_one", "_calls_host", "_known", "_light")
+    __slots__ = ("_calls_host", "_known", "_light", "_taken")
 
     def __init__(self, light_seconds: float, calls_host: Callable[[], bool]) -> None:
         self._light = light_seconds
         self._calls_host = calls_host
-        self._as_one: dict[int, float] = {}  # seconds of some blocks that were computed as one, of late
-        self._known: float | None = None  # seconds of one block, of late
+        self._known: float | None = None  # seconds of one block, of late, where it may be light
+        self._taken: dict[int, float] = {}  # seconds of as many blocks, computed as one, of late
 
     @property
     def least(self) -> float:
@@ -59,27 +59,34 @@ class Pace:
         elif known >= light:
             known *= _FALL
         self._known = known
+        self.note_as_one(1, seconds)
 
-    def most_here(self) -> int:
-        """How many light blocks may be computed as one, where whoever asks computes them."""
+    def most(self, here: bool) -> int:
+        """How many blocks are worth computing as one: fewer than were seen to take longer than one by one.
+
+        Args:
+            here: whether whoever asks computes them, and does nothing else meanwhile.
+        """
+        alone = self._taken.get(1, math.inf)
         each = self.least / _SAVED  # of one among others: what more of them took, or what is hoped
         most = 1
         for size in reversed(SIZES):
-            seen = self._as_one.get(size)
-            each = each if seen is None else seen / size
-            if size * each > HERE_SECONDS:
+            taken = self._taken.get(size)
+            each = each if taken is None else taken / size
+            if (here and size * each > HERE_SECONDS) or (taken is not None and taken > size * alone):
                 break
             most = size
         return most
 
     def note_as_one(self, n: int, seconds: float) -> None:
-        """Take in what n blocks took as one, where whoever asked computed them.
+        """Take in what n blocks took as one.
 
-        Larger numbers that took too long once are believed a little less each time: they are tried again.
+        The first time says little, as a program's first run is longer than others. Larger numbers that took
+        too long once are believed a little less each time: they are tried again.
         """
+        known = self._taken.get(n)
+        most = n * self._taken.get(1, math.inf) if known is None else _RISE * known
+        self._taken[n] = min(seconds, most)
         for size in SIZES:
-            known = self._as_one.get(size)
-            if size == n:
-                self._as_one[size] = seconds if known is None else min(seconds, _RISE * known)
-            elif size > n and known is not None:
-                self._as_one[size] = _FALL * known
+            if size > n and size in self._taken:
+                self._taken[size] *= _FALL

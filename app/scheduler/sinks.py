@@ -20,6 +20,8 @@ Progress = Callable[[float], None]
 class _Landing:
     """What both sinks share: how whoever works on a lane tells the event loop something."""
 
+    __slots__ = ("_loop", "_progress", "_thread")
+
     def __init__(self, progress: Progress) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = get_ident()
@@ -43,6 +45,8 @@ class Whole(_Landing):
     Attributes:
         ended: whether all blocks are there, or an error says why not.
     """
+
+    __slots__ = ("_awaited", "_error", "_matrix", "_sizes", "ended")
 
     def __init__(self, sizes: tuple[int, int, int, int], progress: Progress) -> None:
         super().__init__(progress)
