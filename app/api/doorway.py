@@ -42,8 +42,7 @@ class Doorway:
 
     def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
-        self._in_flight = 0
-        house.metrics.in_flight.set_function(lambda: self._in_flight)
+        house.metrics.in_flight.set_function(lambda: house.draining.under_way)
         self._metrics = house.metrics
         self._draining = house.draining
         self._stall_seconds = house.settings.stall_seconds
@@ -60,11 +59,7 @@ class Doorway:
             visit.trace = context_of(scope["headers"])
             names["trace_id"] = visit.trace.trace_id
         NAMES.set(names)
-        self._in_flight += 1
-        try:
-            await self._answer(visit)
-        finally:
-            self._in_flight -= 1
+        await self._answer(visit)
         self._record(visit)
 
     async def _answer(self, visit: "_Visit") -> None:

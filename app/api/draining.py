@@ -20,6 +20,11 @@ class Drain:
         self._visits: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
+    @property
+    def under_way(self) -> int:
+        """Requests that are being answered."""
+        return len(self._visits)
+
     def begin(self) -> None:
         """Refuse requests from now on; fit to be called by the handler of a signal."""
         self.begun = True

@@ -62,6 +62,7 @@ FUSED = frozenset(
 _REDUCING = ("reduce_", "argm")
 _KEEPING = frozenset({"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"})
 _ALIGNMENT = 64
+_SUMMED_AT_ONCE = 32  # along one axis; more are summed in a tree, which reads what was written
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,11 @@ def _read(equation: Any, same: dict[Any, Any]) -> list[Any]:
 
 
 def _fuses(equation: Any) -> bool:
+    """Whether what an equation reads can be computed in it."""
     name = equation.primitive.name
-    if name == "dot_general":  # of two vectors, a product is a sum
-        depth = depth_of(equation) * size_of(equation.outvars[0].aval)
-        return all(size_of(operand.aval) == depth for operand in equation.invars)
+    if name.startswith(_REDUCING) and "axes" in equation.params:
+        shape = equation.invars[0].aval.shape
+        return all(shape[axis] <= _SUMMED_AT_ONCE for axis in equation.params["axes"])
     return name in FUSED or name.startswith(_REDUCING)
 
 

@@ -192,7 +192,7 @@ class Scheduler:
         try:
             with computation:
                 if computation.light:
-                    await self._work_soon(device)
+                    await self._worked(device)
                 if not sink.ended:
                     with self._patience(device, computation, ticket):
                         async with until(deadline):
@@ -259,17 +259,19 @@ class Scheduler:
         finally:
             timer.cancel()
 
-    def _work_soon(self, device: Device) -> asyncio.Future[None]:
-        """Let the event loop work on a lane, once all that it has to hand has been queued.
-
-        Returns:
-            What is done after that: what was light is there then, mostly, and needed no timer until it was.
-        """
-        loop = asyncio.get_running_loop()
+    def _work_soon(self, device: Device) -> None:
+        """Let the event loop work on a lane, once all that it has to hand has been queued."""
         if device not in self._soon:
             self._soon[device] = []
-            loop.call_soon(self._work_here, device)
-        worked = loop.create_future()
+            asyncio.get_running_loop().call_soon(self._work_here, device)
+
+    def _worked(self, device: Device) -> asyncio.Future[None]:
+        """What is done when the event loop has worked on a lane, soon.
+
+        What was light is there then, mostly, and needed no timer until it was.
+        """
+        self._work_soon(device)
+        worked = asyncio.get_running_loop().create_future()
         self._soon[device].append(worked)
         return worked
 

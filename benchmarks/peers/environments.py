@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.serving import ROOT
+
 PLACE = ROOT / ".bench"
 PYTHONS = ("python3.11", "python3.12")  # what all of the pinned packages have wheels for
 

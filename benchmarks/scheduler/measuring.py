@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from operator import call
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,9 +21,10 @@ from app.metrics import Metrics
 from app.scheduler import Admission, Scheduler
 from app.specs import Answer
 from benchmarks.measure import Timed, by_turns, numpy_product, spread
+from benchmarks.serving import ROOT
 
 SMALL, LARGE, SETTLING = 64, 16, 12
-REGISTRY = Path(__file__).parents[2] / "registry"
+REGISTRY = ROOT / "registry"
 EXAMPLES = ("heat_rod", "rbm_log_psi", "arm_pose", "gum_impedance", "digits_mlp", "digits_cnn")
 DRAW = np.random.default_rng(0)
 MIXTURE = DRAW.random((5, 1000), dtype=np.float32)

@@ -4,14 +4,14 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import safetensors.numpy
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.serving import ROOT
+
 SERVERS = ROOT / "benchmarks" / "peers" / "servers"
 JSON, TENSORS = "application/json", "application/vnd.safetensors"
 X1, X2 = np.random.default_rng(0).random((2, 10_000), np.float32)
