@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.device import described, side
-from benchmarks.measure import Spread, spread
+from benchmarks.measure import Spread, Timed, spread
+from benchmarks.peers.cases import CASES
 from benchmarks.peers.comparing import AUTO, OURS, PRODUCT, SYMMETRIC, Measured
 from benchmarks.peers.operations import fewest_operations
 from benchmarks.peers.ours import TOLERANCE
@@ -28,7 +29,7 @@ HEAD = [
 
 NOTE = f"""\
 Milliseconds are medians; ratios are medians and quartiles of how many times longer a peer takes than the best
-of ours *in the same turn*. Of every peer, and of ours, each way is built and tried, and the fastest is timed;
+of ours *in the same turn*. Each case is measured in processes of its own, ours in one too. Of every peer, and of ours, each way is built and tried, and the fastest is timed;
 `auto` is what the planner chose without trying. The first matrix of each was held against ours: within
 {TOLERANCE:g} of the largest entry, in float32. Not timed: what takes more than {MOST_SECONDS:.0f} s for one
 call, or more than three quarters of the machine's memory. autogram knows one batch only, so that its matrix
@@ -123,6 +124,21 @@ def figures(results: Sequence[Measured]) -> list[dict[str, Any]]:
             "share_of_product": _share(one).median,
         }
         for one in results
+    ]
+
+
+def restored(found: Sequence[Mapping[str, Any]]) -> list[Measured]:
+    """What ``figures`` said."""
+    return [
+        Measured(
+            CASES[one["case"]],
+            Timed(one["seconds"], []),
+            one["chosen"],
+            one["chosen"][AUTO],
+            one["differences"],
+            one["tried"],
+        )
+        for one in found
     ]
 
 
