@@ -20,7 +20,6 @@ class Pace:
     Args:
         light_seconds: of a block that whoever asks for it computes.
         calls_host: whether its program calls Python, asked once it has run.
-
     """
 
     __slots__ = ("_calls_host", "_known", "_light", "_taken")
