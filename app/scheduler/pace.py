@@ -11,6 +11,7 @@ _HEAVY = 30.0  # times as long as a light block: what takes that is tried again 
 _RISE = 1.1  # of what a block is thought to take, where it takes longer
 _TRIED = 10.0  # times as long as a light block: what takes less with another thread is tried here
 _FALL = 0.98  # of the same, with each block that another thread was woken for: in the end it is tried here
+_WORSE = 1.2  # times as long as one by one, past which blocks are not computed as one: once is no evidence
 _SAVED = 4.0  # times less than one by one that blocks are hoped to take as one, until it is seen
 
 
@@ -72,7 +73,7 @@ class Pace:
         for size in reversed(SIZES):
             taken = self._taken.get(size)
             each = each if taken is None else taken / size
-            if (here and size * each > HERE_SECONDS) or (taken is not None and taken > size * alone):
+            if (here and size * each > HERE_SECONDS) or (taken or 0.0) > _WORSE * size * alone:
                 break
             most = size
         return most
