@@ -14,7 +14,7 @@ from jax.extend import core
 
 from app.engine.devices import Rates
 from app.engine.footprint import peak_bytes
-from app.engine.simplified import Simplified, bytes_of, depth_of, is_view, simplified, size_of
+from app.engine.simplified import Simplified, bytes_of, is_view, simplified, size_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     written = sum(seen.bytes_of(var) for var in equation.outvars)
     read = sum(bytes_of(var.aval) for var in equation.invars)
     if name == "dot_general":
-        depth = depth_of(equation)
+        (contracted, _), _ = params["dimension_numbers"]
+        depth = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
         copied = _transposed_bytes(equation)
         return _roofline(2.0 * out * depth, read + written, rates, rates.flops_per_second, copied)
     if name == "conv_general_dilated":

@@ -223,12 +223,6 @@ def _fuses(equation: Any) -> bool:
     return name in FUSED or name.startswith(_REDUCING)
 
 
-def depth_of(product: Any) -> int:
-    """Terms that an entry of a ``dot_general`` sums up."""
-    (contracted, _), _ = product.params["dimension_numbers"]
-    return prod(product.invars[0].aval.shape[axis] for axis in contracted)
-
-
 def size_of(aval: Any) -> int:
     """Number of scalars."""
     return prod(getattr(aval, "shape", ()))

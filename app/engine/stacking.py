@@ -33,7 +33,7 @@ class Stacking:
     def most(self, plan: Plan) -> int:
         """The most requests like this one whose blocks are worth computing as one; 1 where none are."""
         chosen = plan.chosen
-        if plan.blocks > 1 or chosen is None or (self._alone and plan.tiles[0] in self._alone):
+        if plan.blocks > 1 or chosen is None or plan.tiles[0] in self._alone:
             return 1
         by_seconds = self._budget.block_seconds / max(chosen.seconds, 1e-9)
         return max(1, int(min(by_seconds, self._budget.memory_bytes / max(chosen.bytes, 1))))

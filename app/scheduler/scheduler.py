@@ -132,11 +132,7 @@ class Scheduler:
         """
         times, entered = Times(), perf_counter()
         with failures_named():
-            device = self._least_busy()
-            plan = device.engine.ready(problem, algorithm)
-            if plan is None:
-                plan = await self._compiled(device, problem, algorithm, deadline, ticket.client, times)
-            self._price(ticket, plan, deadline)
+            device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         reading = Reading(ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, reading, "rows", _AHEAD)
         answer = computation.answer(times, ())
@@ -182,11 +178,7 @@ class Scheduler:
 
     async def _answer(self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket) -> Answer:
         times, entered = Times(), perf_counter()
-        device = self._least_busy()
-        plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
-        if plan is None:
-            plan = await self._compiled(device, problem, algorithm, deadline, ticket.client, times)
-        self._price(ticket, plan, deadline)
+        device, plan = await self._placed(problem, algorithm, deadline, ticket, times)
         sink = Whole(problem.sizes, ticket.spend)
         computation = Computation(device, plan, problem, ticket.client, sink)
         try:
@@ -209,33 +201,36 @@ class Scheduler:
         blocks = (Block((0, n1), (0, n2), matrix),)
         return computation.answer(times, blocks)
 
-    def _least_busy(self) -> Device:
-        return self._devices[0] if len(self._devices) == 1 else min(self._devices, key=Device.busy)
+    async def _placed(
+        self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
+    ) -> tuple[Device, Plan]:
+        """Where a problem is computed, and how: compiled, and let in at its price."""
+        device = min(self._devices, key=Device.busy)
+        plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
+        if plan is None:
+            async with until(deadline):
+                plan = await self._compiled(device, problem, algorithm, ticket.client, times)
+        try:
+            ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
+        except JJTError as error:
+            self._count_refusal(error)
+            raise
+        return device, plan
 
     async def _compiled(
-        self, device: Device, problem: Problem, algorithm: str, deadline: float, client: str, times: Times
+        self, device: Device, problem: Problem, algorithm: str, client: str, times: Times
     ) -> Plan:
-        """How a problem is computed on a device, and what that needs compiled on the compile lane."""
         began = perf_counter()
         with device.awaited():
-            async with until(deadline):
-                plan, seconds = await self._compiler.run(
-                    _planned, device.engine, problem, algorithm, client=client
-                )
+            plan, seconds = await self._compiler.run(
+                _planned, device.engine, problem, algorithm, client=client
+            )
         times.compile += seconds
         times.compile_ended = perf_counter()
         self._metrics.compile_wait_seconds.observe(times.compile_ended - began)
         if seconds:
             self._metrics.compiles.inc()
         return plan
-
-    def _price(self, ticket: Ticket, plan: Plan, deadline: float) -> None:
-        """Let a request in at its price, or refuse it."""
-        try:
-            ticket.price(plan.seconds, deadline - asyncio.get_running_loop().time())
-        except JJTError as error:
-            self._count_refusal(error)
-            raise
 
     def _count_refusal(self, error: JJTError) -> None:
         self._metrics.refused.labels(error.code).inc()

@@ -90,7 +90,9 @@ def by_us(engine: Engine, problem: Problem) -> dict[str, Way]:
     chosen = engine.plan(problem)
     ways[f"auto: {chosen.algorithm}"] = _planned(engine, problem, "auto")
     run = ways["structured"].run
-    if run is not None and (run(), engine.kept(problem.function))[1]:
+    if run is not None:
+        run()  # keeps what it can
+    if run is not None and engine.kept(problem.function):
 
         def anew() -> Any:
             engine._residency.forget(problem.function)  # noqa: SLF001 - with its parameters, put there anew

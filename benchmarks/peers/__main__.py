@@ -47,7 +47,7 @@ def main() -> None:
     old = restored(json.loads(file.read_text())) if asked.case and asked.keep else []
     results: dict[str, Measured] = {one.case.name: one for one in old}
     for name in asked.case or CASES:
-        (results[name],) = alone(name)
+        results[name] = alone(name)
         print(text([results[name]]), file=sys.stderr, flush=True)
         if asked.keep or not asked.case:  # after each: a run of half an hour may be stopped
             keep([results[each] for each in CASES if each in results])
@@ -65,7 +65,7 @@ def measured(asked: argparse.Namespace) -> list[Measured]:
         return [comparison.measured(CASES[name]) for name in asked.case]
 
 
-def alone(name: str) -> list[Measured]:
+def alone(name: str) -> Measured:
     """Measure a case in a process of its own, with the same options."""
     options = [word for word in sys.argv[1:] if word not in CASES and word != "--keep"]
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,8 @@ def alone(name: str) -> list[Measured]:
         # The case comes first: it would be taken for one more value of an option.
         command = [sys.executable, "-m", "benchmarks.peers", name, *options, "--out", str(out)]
         subprocess.run(command, check=True)
-        return restored(json.loads(out.read_text()))
+        (found,) = restored(json.loads(out.read_text()))
+    return found
 
 
 def keep(results: list[Measured]) -> None:

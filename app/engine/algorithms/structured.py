@@ -111,7 +111,7 @@ class _Parts:
     made: Programs
     params: Sequence[Array]
     terms: Sequence[Term]
-    riders: Mapping[int, int]
+    riders: Counter[int]
     through: Sequence[int]
     metrics: Mapping[int, Array]
 
@@ -169,9 +169,6 @@ class _Parts:
     ) -> list[list[Factor]]:
         cotangents = self.made.backward(residuals, start, count)
         return [
-            factors(
-                term, self.made, operands, cotangents, self.metrics.get(number), self.riders.get(number, 0)
-            )
-            for term in self.terms
-            for number in term.uses[:1]
+            factors(term, self.made, operands, cotangents, self.metrics.get(first), self.riders[first])
+            for term, first in [(term, term.uses[0]) for term in self.terms]
         ]

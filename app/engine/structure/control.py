@@ -131,8 +131,17 @@ def _adopt(walk: "Walk", use: Use, value: Value, first: int) -> None:
     """Take a use of a body's input over to the leaves that the input is a view of."""
     for view in value.views:
         index, arrange = composed(view, use.index), _times(use.arrange, view.scale)
-        whose = replace(use, leaf=view.leaf, size=view.size, index=index, places=None)
-        walk.uses.append(replace(whose, arrange=arrange, tap=first + use.tap))
+        walk.uses.append(
+            replace(
+                use,
+                leaf=view.leaf,
+                size=view.size,
+                index=index,
+                arrange=arrange,
+                tap=first + use.tap,
+                places=None,
+            )
+        )
 
 
 def _times(arrange: Arrange, scale: Any) -> Arrange:

@@ -163,8 +163,7 @@ def _rows_by_e(array: Array) -> Array:
 def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
     """A₁ A₂ᵀ, with what riders add to it: ``[E, n1, S, n2, S]``."""
     if one.metric is not None:
-        metric = one.metric[:, None, :, None, :]
-        return metric + one.riders if one.riders else metric
+        return _ridden(one.metric[:, None, :, None, :], one.riders)
     assert one.a is not None
     assert other.a is not None
     if one.looks_up:
@@ -173,7 +172,12 @@ def _operands_met(one: Factor, other: Factor, how: Arithmetic) -> Array:
     n1, e, s, _ = one.a.shape
     n2 = other.a.shape[0]
     met = how.dot(_rows_by_e(one.a), _rows_by_e(other.a), (2, 2), (0,)).reshape(e, n1, s, n2, s)
-    return met + one.riders if one.riders else met
+    return _ridden(met, one.riders)
+
+
+def _ridden(met: Array, riders: int) -> Array:
+    """A₁ A₂ᵀ where so many columns of ones stand beside both operands."""
+    return met + riders if riders else met
 
 
 def _by_windows(one: Factor, other: Factor, how: Arithmetic) -> Array:
@@ -214,8 +218,7 @@ def _pushed(one: _Part, other: _Part, how: Arithmetic, riders: int, windows: Win
 
     def row(part: _Part) -> Array:
         k1 = part.g.shape[0]
-        met = _met(other.a, part.a, how, windows)  # [n2 S, S]
-        met = met + riders if riders else met
+        met = _ridden(_met(other.a, part.a, how, windows), riders)  # [n2 S, S]
         pushed = how.dot(met, part.g.transpose(1, 2, 0).reshape(s, f * k1), (1, 0))
         return how.dot(pushed.reshape(n2, s * f, k1), right, (1, 1), (0,))  # [n2, k1, k2]
 

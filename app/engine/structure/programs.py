@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend import core
-from jax.extend.core import primitives
 
+from app.engine.simplified import is_view
 from app.engine.structure.uses import Use
 from app.engine.structure.values import Value, whole_leaf
 from app.engine.structure.walk import Walk
@@ -146,52 +146,49 @@ def _trace(view: View) -> Programs:
     operand_varies = tuple(use.a is not None and next(there) for use in found["uses"])
     uses = tuple(replace(use, a=use.a if use.a is None else _shape(use.a)) for use in found["uses"])
     residuals = program.out_avals[sum(use.a is not None for use in uses) :]
-    back = jax.make_jaxpr(_backward(view, uses, found["pullback"], 0, 1))(*map(_shape, residuals))
-    cotangent_varies = tuple(depends(back, list(there)))
-    tap_size = sum(aval.size for aval in back.out_avals)
+    back = jax.make_jaxpr(_of_one_output(view, uses, found["pullback"]))(*map(_shape, residuals))
+    seen = len(uses)
+    cotangent_varies = tuple(depends(back, list(there))[:seen])
+    tap_size = sum(aval.size for aval in back.out_avals[:seen])
     return Programs(
         view,
         uses,
         operand_varies,
         cotangent_varies,
         tap_size,
-        _named(view, uses, found["pullback"], residuals),
+        _cotangents(back.jaxpr, back.jaxpr.outvars[seen:]),
         program,
         tuple(forward_varies),
         found["pullback"],
     )
 
 
-def _named(view: View, uses: Sequence[Use], treedef: Any, residuals: Sequence[Any]) -> tuple[Cotangent, ...]:
-    """The cotangent behind each use, as the program of one output has it."""
+def _of_one_output(view: View, uses: Sequence[Use], treedef: Any) -> Callable[..., list[Array]]:
+    """One example's residuals -> the cotangents of one output as uses see them, then as their taps do."""
 
-    def run(*arrays: Array) -> list[Array]:
-        (taps,) = jax.tree.unflatten(treedef, arrays)(view.unit_cotangents(0, 1)[0])
-        return [taps[use.tap] for use in uses]
+    def run(*residuals: Array) -> list[Array]:
+        (taps,) = jax.tree.unflatten(treedef, residuals)(view.unit_cotangents(0, 1)[0])
+        return [use.arrange(taps[use.tap]) for use in uses] + [taps[use.tap] for use in uses]
 
-    jaxpr = jax.make_jaxpr(run)(*map(_shape, residuals)).jaxpr
+    return run
+
+
+def _cotangents(jaxpr: Any, outputs: Sequence[Any]) -> tuple[Cotangent, ...]:
+    """What some outputs of a jaxpr are."""
     made = {var: equation for equation in jaxpr.eqns for var in equation.outvars}
     numbers: dict[Any, int] = {}
     found = []
-    for number, output in enumerate(jaxpr.outvars):
+    for number, output in enumerate(outputs):
         source: Any = output
-        while not isinstance(source, core.Literal) and source in made and _only_reshapes(made[source]):
+        while not isinstance(source, core.Literal) and source in made and _is_view_of_one(made[source]):
             (source,) = made[source].invars
         known = isinstance(source, core.Literal)
         found.append(Cotangent(number if known else numbers.setdefault(source, number), output.aval.shape))
     return tuple(found)
 
 
-def _only_reshapes(equation: Any) -> bool:
-    """Whether an equation gives its entries another shape, and leaves their order."""
-    if equation.primitive is primitives.squeeze_p:
-        return True
-    if equation.primitive is primitives.reshape_p:
-        return equation.params.get("dimensions") is None
-    if equation.primitive is not primitives.broadcast_in_dim_p:
-        return False
-    axes = list(equation.params["broadcast_dimensions"])
-    return axes == sorted(axes) and equation.invars[0].aval.size == equation.outvars[0].aval.size
+def _is_view_of_one(equation: Any) -> bool:
+    return len(equation.invars) == 1 and is_view(equation)
 
 
 def _shape(array: Any) -> Any:

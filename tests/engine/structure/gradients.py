@@ -19,8 +19,8 @@ from tests.oracle import QUICK
 Apply = Callable[[Any, Any], Any]
 
 
-def traced(apply: Apply, theta: np.ndarray, x: np.ndarray) -> Programs:
-    """The programs of a function of one leaf, with respect to it."""
+def traced(apply: Apply, theta: Any, x: np.ndarray) -> Programs:
+    """The programs of a function, with respect to its parameters."""
     spec = ArraySpec(x.dtype.name, x.shape, *((0, 1 << 20) if x.dtype.kind == "i" else ()))
     function = Function(apply, spec, theta, wrt="params", name="probe")
     shapes = signature(function)

@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 from jax import lax
 
-from app import ArraySpec, Function
 from app.engine.algorithms.structured import Structured
-from app.engine.signature import signature
-from app.engine.structure.programs import programs
+from app.engine.structure.programs import Programs
 from app.engine.structure.riding import riders
 from app.engine.structure.terms import terms
 from app.engine.view import View
 from app.engine.worlds import world
-from tests.engine.structure.gradients import numbers
+from tests.engine.structure.gradients import numbers, traced
 from tests.oracle import QUICK
 
 Apply = Callable[[Any, Any], Any]
@@ -129,17 +127,11 @@ STAYS: dict[str, tuple[Apply, Any, tuple[int, ...]]] = {
 }
 
 
-def view_of_all(apply: Apply, params: Any, x: tuple[int, ...]) -> View:
-    shapes = signature(Function(apply, ArraySpec("float32", x), params, wrt="params", name="probe"))
-    return View(shapes, shapes.selection("params"), "float32")
-
-
-def riding(view: View) -> dict[str, str]:
+def riding(made: Programs) -> dict[str, str]:
     """By names of leaves."""
-    with world(view.signature.function):
-        made = programs(view)
+    with world(made.view.signature.function):
         found = riders(made, terms(made.uses))
-    names = [view.names[use.leaf].removeprefix("params.") for use in made.uses]
+    names = [made.view.names[use.leaf].removeprefix("params.") for use in made.uses]
     return {names[rider]: names[carrier] for rider, carrier in found.items()}
 
 
@@ -163,14 +155,14 @@ def hold_against_the_dense_matrix(view: View, apply: Apply, params: Any, x: tupl
 @pytest.mark.parametrize("name", RIDES)
 def test_a_bias_rides_on_what_has_its_cotangent(name: str):
     apply, params, x, expected = RIDES[name]
-    view = view_of_all(apply, params, x)
-    assert riding(view) == expected
-    hold_against_the_dense_matrix(view, apply, params, x)
+    made = traced(apply, params, numbers(*x))
+    assert riding(made) == expected
+    hold_against_the_dense_matrix(made.view, apply, params, x)
 
 
 @pytest.mark.parametrize("name", STAYS)
 def test_a_bias_stays_a_term_of_its_own(name: str):
     apply, params, x = STAYS[name]
-    view = view_of_all(apply, params, x)
-    assert riding(view) == {}
-    hold_against_the_dense_matrix(view, apply, params, x)
+    made = traced(apply, params, numbers(*x))
+    assert riding(made) == {}
+    hold_against_the_dense_matrix(made.view, apply, params, x)
