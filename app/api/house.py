@@ -84,20 +84,22 @@ class House:
     @property
     def reasons(self) -> list[str]:
         """Why the service is not ready; empty when it is."""
-        if self.draining.begun:
-            return ["draining"]
+        return ["draining"] if self.draining.begun else self._starting
+
+    @property
+    def _starting(self) -> list[str]:
         cold = [f"the programs of {name} are not compiled yet" for name in sorted(self._cold)]
         return [self._calibration, *cold] if self._calibration else cold
 
     def require_ready(self) -> None:
-        """Refuse a request while the service is starting.
+        """Refuse a request while the service is starting; one that was let in before a drain is answered.
 
         Raises:
             NotReady: with the reasons.
         """
-        if self.reasons:
-            detail = f"the service is starting: {self.reasons[0]}; try again when /readyz answers 200"
-            raise NotReady(detail, reasons=self.reasons)
+        if reasons := self._starting:
+            detail = f"the service is starting: {reasons[0]}; try again when /readyz answers 200"
+            raise NotReady(detail, reasons=reasons)
 
     async def drain(self) -> bool:
         """Answer what is under way, and nothing else; returns whether all of it could be."""

@@ -93,3 +93,10 @@ async def test_a_function_that_no_algorithm_can_do_does_not_stop_the_start(decla
         assert (await client.get("/readyz")).json()["reasons"] == []
         refused = await client.post("/jjt", json={"function": "squares", "x1": [[1, 2, 3]] * 2})
         assert refused.json()["code"] == "not_applicable"
+
+
+async def test_a_drain_stops_nothing_that_was_let_in_before(declared: Path) -> None:
+    async with opened(settings_for(declared)) as (app, _):
+        app.state.house.draining.begin()
+        assert app.state.house.reasons == ["draining"]
+        app.state.house.require_ready()
