@@ -63,9 +63,6 @@ def bench(
         for ask in asks:
             for number in concurrency:
                 await load.measure(url, ask, number, seconds, first, report)
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():  # a client that was closing took it for its own
-                    raise asyncio.CancelledError
 
     try:
         asyncio.run(asyncio.wait_for(sweep(), total_seconds))

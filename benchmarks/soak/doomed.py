@@ -1,5 +1,6 @@
 """A client that is killed: posts one file again and again on many sockets, and reads next to nothing."""
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 
 def main(port: int, body: bytes) -> None:
     """Post until somebody ends this process."""
-    head = "POST /jjt HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-    request = f"{head}{len(body)}\r\n\r\n".encode() + body
+    head = "POST /jjt HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    if key := os.environ.get("JJT_KEY"):
+        head += f"Authorization: Bearer {key}\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     while True:
         sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
         for each in sockets:

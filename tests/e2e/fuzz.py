@@ -27,7 +27,6 @@ from app.errors import BodyTooLarge, DecodeError
 from app.wire import ENCODINGS
 from app.wire.expansion import expanded
 from benchmarks.soak import watching
-from tests.e2e.keyed import keys_on
 from tests.e2e.server import Server, registry_of, serving
 from tests.wire import bodies
 from tests.wire.test_bad_bodies import mutate
@@ -201,13 +200,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.fuzz")
     parser.add_argument("--count", type=int, default=100_000, help="bodies")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="default: the time")
-    parser.add_argument("--keys", action="store_true", help="a service that asks for keys")
     asked = parser.parse_args()
     print(f"seed {asked.seed}")
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as held:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if asked.keys:
-            held.enter_context(keys_on(folder))
         registry = registry_of(folder, "four_sines")
         with serving(folder, registry, reload=False, max_body_bytes=MAX_BODY_BYTES) as server:
             found = run(server, asked.count, asked.seed)

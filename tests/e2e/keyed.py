@@ -3,6 +3,8 @@
 A client of these tests is its address; so each address has a key of its own, and what was fair between
 addresses has to be fair between keys. The key is put into requests where they leave: in httpx, in sockets,
 in streams of asyncio. ``JJT_KEY`` brings it to other processes.
+
+``python -m tests.e2e.keyed MODULE ARGUMENTS`` runs a module so, such as ``benchmarks.soak``.
 """
 
 import asyncio
@@ -10,7 +12,10 @@ import base64
 import contextlib
 import hashlib
 import os
+import runpy
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,3 +85,9 @@ def _patch_client(patch: pytest.MonkeyPatch, client: type) -> None:
         return request
 
     patch.setattr(client, "build_request", signed_request)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name, keys_on(Path(name)):
+        del sys.argv[0]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

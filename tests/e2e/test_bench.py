@@ -71,6 +71,15 @@ def test_it_ends_when_all_seconds_are_over(
     assert f"{function}@" in printed
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that puts the tests into the background has them ignore Ctrl-C, and all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_prints_what_was_measured(seed: Server) -> None:
     many = ",".join(["1"] * 60)
     command = [sys.executable, "-m", "app", "bench", seed.url, "--seconds", "1", "--concurrency", many]

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import shutil
 import subprocess
 import threading
@@ -167,6 +168,8 @@ def test_curl_sends_and_reads_it(server: Server, tmp_path: Path) -> None:
     command = ["curl", "-s", "-v", "--compressed", f"{server.url}/jjt", "--data-binary", f"@{packed}"]
     for header in (f"Content-Type: {JSON}", "Content-Encoding: gzip", f"Accept: {NPY}"):
         command += ["-H", header]
+    if key := os.environ.get("JJT_KEY"):
+        command += ["-H", f"Authorization: Bearer {key}"]
     done = subprocess.run(command, capture_output=True, check=True)
     matrix = np.load(io.BytesIO(done.stdout))
     assert matrix.shape == (300, 2, 300, 2)

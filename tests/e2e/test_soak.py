@@ -110,9 +110,10 @@ def test_the_right_matrix_passes_and_that_of_another_client_does_not(waves: Subj
 
 
 @pytest.mark.timeout(240)
-def test_twenty_seconds_of_it_leave_nothing_behind() -> None:
+def test_twenty_seconds_of_it_leave_nothing_behind(pytestconfig: pytest.Config) -> None:
+    keyed = ["tests.e2e.keyed"] if pytestconfig.getoption("--keys") else []
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--short"],
+        [sys.executable, "-m", *keyed, "benchmarks.soak", "--short"],
         cwd=ROOT,
         capture_output=True,
         text=True,

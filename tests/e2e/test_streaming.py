@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from app.wire import CODECS
-from tests.e2e.server import Server, registry_of, serving
+from tests.e2e.server import Server, registry_of, serving, until
 
 BINARY = [name for name, codec in CODECS.items() if codec.framed is not None]
 STALL_SECONDS = 4.0
@@ -55,13 +55,6 @@ def counted(server: Server, name: str) -> float:
 
 def ended(server: Server, how: str) -> float:
     return counted(server, f'jjt_streams_total{{end="{how}"}}')
-
-
-def until(holds, seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it did not come about in time"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("media_type", BINARY)
