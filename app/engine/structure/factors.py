@@ -6,7 +6,7 @@ from math import sqrt
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from app.engine.structure.windows import Windows
 
@@ -94,8 +94,11 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
     if factor.g.shape[3] == 1:
         return factor.g.swapaxes(3, 4) * a[:, None]
     spread = Factor(a, factor.g).spread(factor.n)
-    # With C last nothing has to be transposed before rows of gradients are multiplied.
-    return jnp.einsum("nkesf,nesc->nkefc", spread.g, spread.a, precision=precision)
+    # Cotangents first, and C last: nothing has to be transposed before rows of gradients are multiplied.
+    assert spread.a is not None
+    numbers = (((3,), (2,)), ((0, 2), (0, 1)))
+    product = lax.dot_general(spread.g, spread.a, numbers, precision=lax.Precision(precision))
+    return jnp.moveaxis(product, 1, 2)
 
 
 def _added_up(factor: Factor, rows: int) -> Array:

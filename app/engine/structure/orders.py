@@ -188,9 +188,10 @@ def _by_pushing(one: Factor, other: Factor, how: Arithmetic, windows: Windows | 
     assert one.a is not None
     assert other.a is not None
     if one.a.shape[0] == other.a.shape[0] == 1:
-        # One product for all examples: a metric between cotangents.
-        metric = _operands_met(one, other, how)[:, 0, :, 0]
-        pushed = jnp.einsum("est,jqetf->jqesf", metric, other.g, precision=how.precision)
+        # One product for all examples: a metric between cotangents, the other side's positions first, which
+        # is how a product takes it without transposing it.
+        metric = _operands_met(other, one, how)[:, 0, :, 0]
+        pushed = jnp.einsum("ets,jqetf->jqesf", metric, other.g, precision=how.precision)
         return contract([one.g], [pushed], how.dtype, how.precision)
     left, right = _parts(one, windows), _parts(other, windows)
     if left.g.shape[0] == 1:
