@@ -1,10 +1,10 @@
 """A simplified program → the bytes that it holds at once, in the order that a compiler would run it in.
 
-A compiler picks an order that lets go early: here, always the equation that is ready and frees the most for
-what it writes. An estimate for counting costs; knows no device.
+XLA's CPU compiler orders by breadth, so that what is independent can run at once: whatever is ready first
+goes first. Orders that let go earlier, as on GPUs, hold less. An estimate for counting costs.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,12 +45,11 @@ class _Walk:
                 self._readers.setdefault(source, []).append(step)
 
     def peak(self) -> int:
-        """Run all equations; takes time in proportion to their number times those that are ready."""
-        ready = [step for step, missing in enumerate(self._missing) if missing == 0]
+        """Run all equations."""
+        ready = deque(step for step, missing in enumerate(self._missing) if missing == 0)
         held = most = 0
         while ready:
-            step = max(ready, key=self._urgency)
-            ready.remove(step)
+            step = ready.popleft()
             written, freed = self._written(step), self._freed(step)
             shared = written if self._overwrites(step, written) else 0
             most = max(most, held + written - shared + self._extra[step])
@@ -61,9 +60,6 @@ class _Walk:
                 if self._missing[reader] == 0:
                     ready.append(reader)
         return most
-
-    def _urgency(self, step: int) -> tuple[int, int, int]:
-        return (self._freed(step) - self._written(step), len(self._readers.get(step, ())), -step)
 
     def _written(self, step: int) -> int:
         return sum(self._bytes(var) for var in self._made[step])

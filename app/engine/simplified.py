@@ -1,9 +1,9 @@
-"""A jaxpr → what a compiler leaves of it: dead equations dropped, equal ones shared, elementwise ones fused.
+"""A jaxpr → what a compiler leaves: calls inlined, dead equations dropped, equal ones shared, others fused.
 
 An estimate for counting costs; no program is changed. Knows no device.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -24,41 +24,18 @@ _VIEWS = frozenset(
         "optimization_barrier",
     }
 )
-# What is computed where it is needed rather than written, if that is in one place.
-FUSED = frozenset(
+# What is computed where it is needed rather than written: in any number of places, or in one.
+DEAR = frozenset(("div", "exp", "log", "tanh", "logistic", "sin", "cos", "erf", "pow", "sqrt", "rsqrt"))
+_CHEAP = frozenset(
     (
-        *("add", "add_any", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "square", "integer_pow"),
-        *(
-            "pow",
-            "clamp",
-            "select_n",
-            "convert_element_type",
-            "eq",
-            "ne",
-            "lt",
-            "le",
-            "gt",
-            "ge",
-            "and",
-            "or",
-        ),
-        *(
-            "not",
-            "xor",
-            "is_finite",
-            "floor",
-            "ceil",
-            "round",
-            "exp",
-            "log",
-            "tanh",
-            "logistic",
-            "sin",
-            "cos",
-        ),
-        *("erf", "sqrt", "rsqrt", "broadcast_in_dim", "iota", "slice", "pad", "transpose"),
+        *("add", "add_any", "sub", "mul", "neg", "max", "min", "abs", "sign", "square", "integer_pow"),
+        *("clamp", "select_n", "convert_element_type", "eq", "ne", "lt", "le", "gt", "ge"),
+        *("and", "or", "not", "xor", "is_finite", "floor", "ceil", "round"),
+        *("broadcast_in_dim", "iota", "slice", "transpose"),
     )
 )
+FUSED = _CHEAP | DEAR | {"pad"}
+_CALLS = frozenset({"jit", "closed_call", "custom_jvp_call", "custom_vjp_call"})  # inlined by compilers
 _REDUCING = ("reduce_", "argm")
 _KEEPING = frozenset({"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"})
 _ALIGNMENT = 64
@@ -91,23 +68,27 @@ class Simplified:
 
 
 def simplified(jaxpr: Any) -> Simplified:
-    """Simplify an open jaxpr, not what is nested in it."""
-    equations, same = _shared(_alive(jaxpr))
-    outputs = frozenset(same.get(var, var) for var in jaxpr.outvars if not isinstance(var, core.Literal))
+    """Simplify an open jaxpr, not the loops and branches in it."""
+    names: dict[Any, Any] = {}
+    inlined = list(_inlined(jaxpr, names))
+    results = [_named(atom, names) for atom in jaxpr.outvars]
+    wanted = {atom for atom in results if not isinstance(atom, core.Literal)}
+    equations, same = _shared(_alive(inlined, wanted))
+    outputs = frozenset(same.get(var, var) for var in wanted)
     unwritten = frozenset(_fused(equations, same, outputs))
     return Simplified(equations, _through(equations, same, unwritten), unwritten, outputs)
 
 
 def _fused(equations: Sequence[Any], same: dict[Any, Any], outputs: frozenset[Any]) -> Iterator[Any]:
-    """Values that are computed where they are read: all that reads them is, in the end, one equation."""
+    """Values that are computed where they are read."""
     ends: dict[Any, set[int]] = {}  # the equations that a value ends up in
     fusing: dict[Any, bool] = {}
     for number in range(len(equations) - 1, -1, -1):
         equation, made = equations[number], equations[number].outvars
         into = set().union(*(ends.get(var, ()) for var in made))
-        elementwise = equation.primitive.name in FUSED and not outputs.intersection(made)
-        alone = len(into) <= 1 and all(fusing.get(var, True) for var in made)
-        unwritten = _leading(equation) or (elementwise and alone)
+        once = len(into) <= 1 or equation.primitive.name in _CHEAP
+        fused = equation.primitive.name in FUSED and not outputs.intersection(made)
+        unwritten = fused and once and all(fusing.get(var, True) for var in made)
         if unwritten:
             yield from made
         for var in _read(equation, same):
@@ -128,20 +109,36 @@ def _through(
     return reads
 
 
-def _leading(equation: Any) -> bool:
-    """Whether it is a slice of the leading axis: those are where they are."""
-    if equation.primitive.name != "slice" or equation.params["strides"] is not None:
-        return False
-    starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
-    cuts = zip(starts, limits, equation.invars[0].aval.shape, strict=True)
-    return all(start == 0 and limit == size for start, limit, size in list(cuts)[1:])
+def _inlined(jaxpr: Any, names: dict[Any, Any]) -> Iterator[Any]:
+    """The equations with those of calls in their place, each call's under names of its own.
+
+    Args:
+        jaxpr: open.
+        names: by which its inputs are known; those of all that it computes are added.
+    """
+    for equation in jaxpr.eqns:
+        read = [_named(atom, names) for atom in equation.invars]
+        bodies = list(core.jaxprs_in_params(equation.params)) if equation.primitive.name in _CALLS else []
+        if len(bodies) == 1:
+            body = getattr(bodies[0], "jaxpr", bodies[0])
+            inner = dict(zip(body.invars, read, strict=True))
+            yield from _inlined(body, inner)
+            made = [_named(atom, inner) for atom in body.outvars]
+        else:
+            made = [core.Var(var.aval) for var in equation.outvars]
+            yield equation.replace(invars=read, outvars=made)
+        names.update(zip(equation.outvars, made, strict=True))
 
 
-def _alive(jaxpr: Any) -> list[Any]:
+def _named(atom: Any, names: dict[Any, Any]) -> Any:
+    return atom if isinstance(atom, core.Literal) else names.get(atom, atom)
+
+
+def _alive(equations: Sequence[Any], outputs: Iterable[Any]) -> list[Any]:
     """The equations that an output depends on."""
-    wanted = {var for var in jaxpr.outvars if not isinstance(var, core.Literal)}
+    wanted = set(outputs)
     kept = []
-    for equation in reversed(jaxpr.eqns):
+    for equation in reversed(equations):
         if equation.effects or any(var in wanted for var in equation.outvars):
             kept.append(equation)
             wanted.update(var for var in equation.invars if not isinstance(var, core.Literal))

@@ -16,7 +16,7 @@ import jax
 from app.engine import Engine
 from benchmarks.device import described, named, product
 from benchmarks.measure import timed
-from benchmarks.planner.asking import CALLS, Point, measured
+from benchmarks.planner.asking import TURN_SECONDS, TURNS, Point, measured
 from benchmarks.planner.grid import GRID, Row
 from benchmarks.planner.judging import HEAD, Judged, judged, sentence, summary
 from benchmarks.report import table, write
@@ -72,7 +72,8 @@ def _lines(point: Point) -> list[dict[str, object]]:
 def _page(points: list[Judged], products: list[float], block_seconds: float) -> str:
     note = (
         "The device was measured first, and no point was seen before it was planned; blocks of "
-        f"{block_seconds:g} s. Times are to the last block in host memory, the least of up to {CALLS} calls. "
+        f"{block_seconds:g} s. Times are to the last block in host memory, the least of the calls of up to "
+        f"{TURNS} turns, each of them of {TURN_SECONDS:g} s or one call. "
         "Measured bytes are the temporaries of the largest program by the compiler's own count, and the "
         "blocks of the answer at hand: two, or one where that is the answer."
     )

@@ -4,6 +4,7 @@ The planner is cold: it knows the device, and nothing of the points. All plans o
 any of them runs, and all that is held for it is dropped afterwards.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ from benchmarks.planner.grid import Row, Sizes
 
 MOST_PREDICTED = 4.0  # seconds past which an algorithm is not tried, unless auto takes it
 MOST_SECONDS = 5.0  # a first call that takes longer is the only one
-CALLS = 3
-ENOUGH_SECONDS = 3.0  # of calls that count: no more are made past it
+TURNS = 3
+TURN_SECONDS = 0.03  # in which a turn makes calls, one after another: the others' turns leave cold caches
+ENOUGH_SECONDS = 3.0  # of calls that count: no more turns are made past it
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Way:
         block: examples of x1 and of x2 in a block.
         blocks: number of them.
         seconds: the least of some calls, to the last block in host memory; None where it was not tried.
-        calls: that counted.
+        calls: that counted, one after another in each of some turns.
         temporary_bytes: of the largest of its programs, by the compiler's count.
         block_bytes: of one block of the answer.
     """
@@ -132,9 +134,13 @@ def _times(engine: Engine, problem: Problem, plans: Mapping[str, Plan]) -> dict[
         first = timed(lambda plan=plan: list(engine.execute(plan, problem)))
         times[name] = [first] if first > MOST_SECONDS else []
     repeated = [name for name, seconds in times.items() if not seconds]
-    for _ in range(CALLS):
+    for _ in range(TURNS):
         for name in [name for name in repeated if sum(times[name]) < ENOUGH_SECONDS]:
-            times[name].append(timed(lambda name=name: list(engine.execute(plans[name], problem))))
+            until = time.perf_counter() + TURN_SECONDS
+            while True:
+                times[name].append(timed(lambda name=name: list(engine.execute(plans[name], problem))))
+                if time.perf_counter() > until:
+                    break
     return times
 
 

@@ -66,7 +66,7 @@ def _tight(budget: str, entry: Entry, n2: int | None, algorithm: str) -> Engine:
     """An engine whose budget cuts blocks, or the chunks inside them, about as small as can be."""
     if budget == "seconds":
         return Engine(memory_bytes=1 << 30, block_seconds=1e-9)
-    sizes = (int(8_000 * 1.2**power) for power in range(40))
+    sizes = (int(1_000 * 1.2**power) for power in range(50))
     engines = (Engine(memory_bytes=size) for size in sizes)
     return next(
         each for each in engines if each.explain(entry.function, N1, n2, algorithm=algorithm).algorithm

@@ -1,0 +1,63 @@
+"""What a compiler leaves of a program, and the bytes that it holds, against the compiler's own count."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from app.engine.costs import cost
+from app.engine.devices import Rates
+from app.engine.footprint import peak_bytes
+from app.engine.simplified import simplified
+
+SIDE = 256
+SQUARE = jax.ShapeDtypeStruct((SIDE, SIDE), jnp.float32)
+WHOLE = SIDE * SIDE * 4
+
+
+def product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.dot(a, b, precision="highest")
+
+
+def breadth(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Four products, each of which could be let go before the next."""
+    return sum((product(product(a, b * i), b[0]) for i in range(2, 6)), b[0])
+
+
+def slices(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Halves of a product meet in another one: beside the product, a copy of each."""
+    made = product(a, b)
+    numbers = (((1,), (1,)), ((), ()))
+    return jax.lax.dot_general(made[: SIDE // 2], made[SIDE // 2 :], numbers, precision="highest")
+
+
+def called(a: jax.Array, b: jax.Array) -> jax.Array:
+    return product(jax.nn.relu(product(a, b)), jnp.where(a > 0, b, 0))
+
+
+@pytest.mark.parametrize("function", [breadth, slices, called])
+def test_the_bytes_that_are_held_are_those_of_the_compiler(function: Callable[..., Any]) -> None:
+    program = jax.make_jaxpr(function)(SQUARE, SQUARE)
+    seen = simplified(program.jaxpr)
+    counted = peak_bytes(seen, [0] * len(seen.equations), results=False)
+    analysis: Any = jax.jit(function).lower(SQUARE, SQUARE).compile().memory_analysis()
+    held = analysis.temp_size_in_bytes
+    assert held >= WHOLE
+    assert 0.7 * held <= counted <= 1.5 * held
+
+
+def test_a_call_costs_what_its_body_does() -> None:
+    def inner(a: jax.Array) -> jax.Array:
+        return jnp.tanh(a @ a) + 1
+
+    calls = [jax.make_jaxpr(each)(SQUARE) for each in (inner, jax.jit(inner), jax.jit(jax.jit(inner)))]
+    assert len({cost(each, Rates()) for each in calls}) == 1
+
+
+def test_calls_of_one_body_are_two() -> None:
+    inner = jax.jit(jnp.tanh)
+    once = jax.make_jaxpr(lambda a: inner(a @ a) @ a)(SQUARE)
+    twice = jax.make_jaxpr(lambda a: inner(inner(a @ a) @ a) @ a)(SQUARE)
+    assert cost(twice, Rates()).flops > 1.4 * cost(once, Rates()).flops
