@@ -11,7 +11,6 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import os
 import runpy
 import socket
 import sys
@@ -48,7 +47,7 @@ def signed(data: bytes, address: str) -> bytes:
 @contextlib.contextmanager
 def keys_on(folder: Path) -> Iterator[None]:
     """Services that start, and requests that leave, as long as this lasts."""
-    if "JJT_KEYS" in os.environ:
+    if getattr(httpx.Client.build_request, "signs", False):  # they are on already, in this process
         yield
         return
     file = folder / "keys"
@@ -84,6 +83,7 @@ def _patch_client(patch: pytest.MonkeyPatch, client: type) -> None:
         request.headers.setdefault("Authorization", f"Bearer {secret_of(HOME)}")
         return request
 
+    signed_request.signs = True  # type: ignore[attr-defined]
     patch.setattr(client, "build_request", signed_request)
 
 
