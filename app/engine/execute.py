@@ -27,6 +27,7 @@ from app.specs import Block
 Range = tuple[int, int]
 Order = Literal["computed", "rows"]
 Observe = Callable[[Tile, float], None]
+Sides = tuple[list[np.ndarray], list[np.ndarray] | None]  # examples of x1, and of x2 unless it is x1
 _AWAITED = 0.5  # the part of its time for which a block has to be awaited, for that time to mean something
 
 
@@ -158,9 +159,11 @@ class Execution:
         Raises:
             OutOfMemory: where the device has no room for it.
         """
-        part = _part(self._plan, self._problem, next(self._steps))
+        started, step = time.perf_counter(), next(self._steps)
         self.left -= 1
-        return _dispatched(self._executables, self._params, (part,))
+        tile = _tile(self._plan, step)
+        sides = _sides(self._plan, self._problem, step)
+        return _dispatched(self._executables, self._params, self._problem, tile, sides, (step,), started)
 
 
 def dispatch_stack(
@@ -176,8 +179,13 @@ def dispatch_stack(
     Raises:
         OutOfMemory: where the device has no room for it.
     """
-    parts = tuple([_part(plan, problem, only_step(plan.tiling)) for plan, problem in stacked])
-    return _dispatched(executables, params, parts)
+    started, (plan, problem) = time.perf_counter(), stacked[0]
+    steps = tuple([only_step(each.tiling) for each, _ in stacked])
+    sides = [_sides(*each, step) for each, step in zip(stacked, steps, strict=True)]
+    x1 = _stack([each for each, _ in sides])
+    x2 = None if sides[0][1] is None else _stack([each or [] for _, each in sides])
+    tile = _tile(plan, steps[0]).stacked(len(stacked))
+    return _dispatched(executables, params, problem, tile, (x1, x2), steps, started)
 
 
 def execute(execution: Execution, observe: Observe, ahead: bool) -> Iterator[Block]:
@@ -201,36 +209,38 @@ def execute(execution: Execution, observe: Observe, ahead: bool) -> Iterator[Blo
         flight = execution.dispatch() if following is None and execution.left else following
 
 
-class _Part(NamedTuple):
-    """One problem's part of a flight: what computes it, its examples, and which block it is."""
-
-    tile: Tile
-    problem: Problem
-    x1: list[np.ndarray]
-    x2: list[np.ndarray] | None
-    step: Step
+def _on_diagonal(cut: Tiling, step: Step) -> bool:
+    return cut.symmetric and step.rows == step.columns
 
 
-def _part(plan: Plan, problem: Problem, step: Step) -> _Part:
-    cut, rows, columns = plan.tiling, step.rows, step.columns
-    on_diagonal = cut.symmetric and rows == columns
-    tile = plan.diagonal if on_diagonal else plan.tile
+def _tile(plan: Plan, step: Step) -> Tile:
+    tile = plan.diagonal if _on_diagonal(plan.tiling, step) else plan.tile
     assert tile is not None
-    x1 = _slice(problem.left, rows, cut.rows)
-    x2 = None if on_diagonal else _slice(problem.right or problem.left, columns, cut.columns)
-    return _Part(tile, problem, x1, x2, step)
+    return tile
 
 
-def _dispatched(executables: Executables, params: Sequence[Array], parts: tuple[_Part, ...]) -> Flight:
-    started, (tile, problem, x1, x2, _) = time.perf_counter(), parts[0]
-    if len(parts) > 1:
-        tile = tile.stacked(len(parts))
-        x1 = _stack([part.x1 for part in parts])
-        x2 = None if x2 is None else _stack([part.x2 or [] for part in parts])
+def _sides(plan: Plan, problem: Problem, step: Step) -> Sides:
+    """The examples of a block."""
+    cut = plan.tiling
+    x1 = _slice(problem.left, step.rows, cut.rows)
+    if _on_diagonal(cut, step):
+        return x1, None
+    return x1, _slice(problem.right or problem.left, step.columns, cut.columns)
+
+
+def _dispatched(
+    executables: Executables,
+    params: Sequence[Array],
+    problem: Problem,
+    tile: Tile,
+    sides: Sides,
+    steps: tuple[Step, ...],
+    started: float,
+) -> Flight:
     executable = executables.get(tile)
     with running(problem.function), _memory_named:
-        array = executable.run(params, x1, x2)
-    return Flight(tile, array, tuple([part.step for part in parts]), started, time.perf_counter())
+        array = executable.run(params, *sides)
+    return Flight(tile, array, steps, started, time.perf_counter())
 
 
 def _stack(sides: list[list[np.ndarray]]) -> list[np.ndarray]:
@@ -251,7 +261,8 @@ def _slice(side: Side, rows: Range, size: int) -> list[np.ndarray]:
 
 def _cut(whole: np.ndarray, step: Step) -> list[Block]:
     rows, columns = step.rows, step.columns
-    array = whole[: rows[1] - rows[0], :, : columns[1] - columns[0], :]
+    n1, n2 = rows[1] - rows[0], columns[1] - columns[0]
+    array = whole if whole.shape[::2] == (n1, n2) else whole[:n1, :, :n2, :]
     blocks = [Block(rows, columns, array)] if step.as_it_is else []
     if step.mirrored:
         blocks.append(Block(columns, rows, array.transpose(2, 3, 0, 1)))

@@ -13,6 +13,8 @@ from app.engine.residency import Residency
 from app.errors import NotApplicable
 from app.function import Function
 
+_PLANS = 4096  # of which it is remembered how many go together
+
 
 class Stacking:
     """What can be stacked, and what is compiled for it.
@@ -28,12 +30,24 @@ class Stacking:
         self._residency = residency
         self._budget = budget
         self._alone: set[Tile] = set()
+        self._most: dict[Plan, int] = {}
         self._lock = threading.Lock()
 
     def most(self, plan: Plan) -> int:
         """The most requests like this one whose blocks are worth computing as one; 1 where none are."""
+        if self._alone and plan.tiles[0] in self._alone:
+            return 1
+        most = self._most.get(plan)
+        if most is None:
+            if len(self._most) >= _PLANS:
+                self._most.clear()
+            most = self._most[plan] = self._counted(plan)
+        return most
+
+    def _counted(self, plan: Plan) -> int:
+        """How many keep within the budget of one block."""
         chosen = plan.chosen
-        if plan.blocks > 1 or chosen is None or plan.tiles[0] in self._alone:
+        if plan.blocks > 1 or chosen is None:
             return 1
         by_seconds = self._budget.block_seconds / max(chosen.seconds, 1e-9)
         return max(1, int(min(by_seconds, self._budget.memory_bytes / max(chosen.bytes, 1))))
@@ -64,3 +78,4 @@ class Stacking:
         """Drop what is remembered of a function."""
         with self._lock:
             self._alone = {tile for tile in self._alone if tile.view.signature.function is not function}
+            self._most = {}

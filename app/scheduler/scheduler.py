@@ -205,7 +205,7 @@ class Scheduler:
         self, problem: Problem, algorithm: str, deadline: float, ticket: Ticket, times: Times
     ) -> tuple[Device, Plan]:
         """Where a problem is computed, and how: compiled, and let in at its price."""
-        device = min(self._devices, key=Device.busy)
+        device = self._devices[0] if len(self._devices) == 1 else min(self._devices, key=Device.busy)
         plan = device.engine.ready(problem, algorithm)  # passes by whoever keeps the compiler busy
         if plan is None:
             async with until(deadline):
