@@ -15,7 +15,7 @@ from benchmarks.report import table, write
 
 ABOUT = """Small requests: `sqrt` of a mixture of 1,000 numbers, k = 5, one example a side. Large ones: an MLP
 of 256³, 8 × 8 examples. 64 small or 16 large ones of one client; every matrix was held against the
-engine's own. Medians and quartiles over turns; ratios within a turn."""
+engine's own. Medians and quartiles over turns, of small ones five times 64 in a row; ratios within a turn."""
 
 FUNCTIONS = """The same of functions that come with the service: 64 requests of one example a side, each with
 inputs of its own, one by one and at once."""

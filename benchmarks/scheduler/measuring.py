@@ -24,6 +24,7 @@ from benchmarks.measure import Timed, by_turns, numpy_product, spread
 from benchmarks.serving import ROOT
 
 SMALL, LARGE, SETTLING = 64, 16, 12
+WAVES = 5  # of small requests in a row in one turn: what ran before leaves cold caches
 REGISTRY = ROOT / "registry"
 EXAMPLES = ("heat_rod", "rbm_log_psi", "arm_pose", "gum_impedance", "digits_mlp", "digits_cnn")
 DRAW = np.random.default_rng(0)
@@ -92,11 +93,17 @@ class Bench:
         print("batches of", sorted({answer.batch for answer in answers}), file=sys.stderr)
 
 
-async def clocked(way: Callable[[], Awaitable[Any]]) -> float:
-    """Seconds of a way, on a loop that runs already: to start one takes as long as dozens of requests."""
+async def clocked(way: Callable[[], Awaitable[Any]], waves: int = 1) -> float:
+    """Seconds of a way, on a loop that runs already: to start one takes as long as dozens of requests.
+
+    Args:
+        way: of all requests.
+        waves: how many times in a row; the seconds are those of one.
+    """
     began = perf_counter()
-    await way()
-    return perf_counter() - began
+    for _ in range(waves):
+        await way()
+    return (perf_counter() - began) / waves
 
 
 def engines(number: int) -> list[Engine]:
@@ -133,10 +140,10 @@ def batches(run: Callable[[Any], Any]) -> dict[str, Any]:
     run(apart.settle(second))
     timed = by_turns(
         {
-            "64 one by one": lambda: run(clocked(joining.one_by_one)),
-            "64 at once": lambda: run(clocked(joining.at_once)),
-            "64 at once, each computed alone": lambda: run(clocked(apart.at_once)),
-            "64 one by one, where none go together": lambda: run(clocked(apart.one_by_one)),
+            "64 one by one": lambda: run(clocked(joining.one_by_one, WAVES)),
+            "64 at once": lambda: run(clocked(joining.at_once, WAVES)),
+            "64 at once, each computed alone": lambda: run(clocked(apart.at_once, WAVES)),
+            "64 one by one, where none go together": lambda: run(clocked(apart.one_by_one, WAVES)),
         },
         seconds=20,
         least=20,
@@ -158,8 +165,8 @@ def functions(run: Callable[[Any], Any]) -> dict[str, Any]:
         run(bench.settle(engine))
         timed = by_turns(
             {
-                "one by one": lambda b=bench: run(clocked(b.one_by_one)),
-                "at once": lambda b=bench: run(clocked(b.at_once)),
+                "one by one": lambda b=bench: run(clocked(b.one_by_one, WAVES)),
+                "at once": lambda b=bench: run(clocked(b.at_once, WAVES)),
             },
             seconds=8,
             least=10,
