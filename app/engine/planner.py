@@ -137,7 +137,7 @@ class Budget:
 
     memory_bytes: int
     block_seconds: float
-    panel_bytes: int = 32 << 20
+    panel_bytes: int = 24 << 20
 
 
 _FAR_TOO_LONG = 5  # times the seconds of a block
