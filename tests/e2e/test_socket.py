@@ -154,7 +154,7 @@ def test_a_client_that_leaves_while_its_blocks_are_computed_stops_them(slow: Ser
     body = {"function": "slow_blocks", "x1": [[0.5] * 64] * 16}
     warm = httpx.post(f"{slow.url}/jjt", json=body, timeout=120)
     assert warm.status_code == 200
-    big = {**body, "x1": [[0.5] * 64] * 128}
+    big = {**body, "x1": [[0.5] * 64] * 192}
     before = blocks_done(slow)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{slow.url}/jjt", json=big, timeout=3)
