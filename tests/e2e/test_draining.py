@@ -17,13 +17,13 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.e2e.server import Server, registry_of, serving
+from tests.e2e.server import Server, registry_of, serving, until
 from tests.e2e.test_connections import answer_of, connect
 from tests.e2e.test_hostile import refused
 from tests.wire import bodies
 from tests.wire.bodies import NPY
 
-SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 32}
+SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 56}
 STUCK = {"function": "stuck", "x1": [0.1, 0.2, 0.3]}
 GET = b"GET /functions HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -77,6 +77,7 @@ def test_under_load_every_request_is_answered_until_nobody_listens(tmp_path: Pat
 
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             answering = pool.submit(httpx.post, f"{server.url}/jjt", json=SLOW, timeout=60)
+            until(lambda: "jjt_requests_in_flight 2.0" in httpx.get(f"{server.url}/metrics").text)
             working = [pool.submit(work, number) for number in range(10)]
             time.sleep(1)
             assert not answering.done()
