@@ -23,7 +23,7 @@ from tests.e2e.test_hostile import refused
 from tests.wire import bodies
 from tests.wire.bodies import NPY
 
-SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 56}
+SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 48}
 STUCK = {"function": "stuck", "x1": [0.1, 0.2, 0.3]}
 GET = b"GET /functions HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -65,7 +65,8 @@ def asked(server: Server, body: dict) -> Iterator["concurrent.futures.Future[htt
 
 
 def test_under_load_every_request_is_answered_until_nobody_listens(tmp_path: Path) -> None:
-    with serving(tmp_path, registry_of(tmp_path, "two_waves", "slow_blocks"), reload=False) as server:
+    registry = registry_of(tmp_path, "two_waves", "slow_blocks")
+    with serving(tmp_path, registry, reload=False, drain_seconds=60) as server:
         ask(server, 0)
         httpx.post(f"{server.url}/jjt", json=SLOW, timeout=60)
 
