@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from jax.extend import core
-
 from app.engine.devices import Rates
 from app.engine.footprint import peak_bytes
-from app.engine.simplified import DEAR, Simplified, bytes_of, is_view, simplified, size_of
+from app.engine.simplified import DEAR, Simplified, bodies_of, bytes_of, is_view, simplified, size_of
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,7 @@ def _walk(jaxpr: Any, rates: Rates, *, results: bool = True) -> Cost:
 
 def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     name, params = equation.primitive.name, equation.params
-    bodies = [_jaxpr(body) for body in core.jaxprs_in_params(params)]
-    if bodies:
+    if bodies := bodies_of(equation):
         return _call(name, params, bodies, rates)
     out = sum(size_of(var.aval) for var in equation.outvars)
     written = sum(seen.bytes_of(var) for var in equation.outvars)
@@ -111,9 +108,8 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
         worked = max(out, sum(size_of(var.aval) for var in equation.invars))
         return _roofline(float(worked), read + written, rates, rates.scalar_flops_per_second, 0)
-    return _roofline(
-        float(out * (_DEARER if name in DEAR else 1)), written, rates, rates.scalar_flops_per_second, 0
-    )
+    flops = float(out * (_DEARER if name in DEAR else 1))
+    return _roofline(flops, written, rates, rates.scalar_flops_per_second, 0)
 
 
 def _call(name: str, params: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
@@ -159,7 +155,3 @@ def _reordered_bytes(convolution: Any) -> int:
 
 def _roofline(flops: float, moved: float, rates: Rates, flops_per_second: float, extra_bytes: int) -> Cost:
     return Cost(flops, max(flops / flops_per_second, moved / rates.bytes_per_second), extra_bytes)
-
-
-def _jaxpr(body: Any) -> Any:
-    return getattr(body, "jaxpr", body)

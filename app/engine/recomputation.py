@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct, lax
-from jax.extend import core
 
 from app.engine.recent import Recent
 from app.engine.signature import floating
+from app.engine.simplified import bodies_of
 from app.engine.view import Arrays, View
 from app.engine.worlds import world
 from app.specs import MOST_VERIFIED
@@ -195,8 +195,8 @@ def narrows(jaxpr: Any) -> bool:
     for equation in jaxpr.eqns:
         if equation.primitive.name.startswith(_RANDOM):
             return True
-        bodies = list(core.jaxprs_in_params(equation.params))
-        if any(narrows(getattr(body, "jaxpr", body)) for body in bodies):
+        bodies = bodies_of(equation)
+        if any(map(narrows, bodies)):
             return True
         came, made = map(_dtypes, (equation.invars, equation.outvars))
         if not bodies and jnp.dtype(WIDE) in came and any(_narrow(dtype) for dtype in made):

@@ -118,9 +118,9 @@ def _inlined(jaxpr: Any, names: dict[Any, Any]) -> Iterator[Any]:
     """
     for equation in jaxpr.eqns:
         read = [_named(atom, names) for atom in equation.invars]
-        bodies = list(core.jaxprs_in_params(equation.params)) if equation.primitive.name in _CALLS else []
+        bodies = bodies_of(equation) if equation.primitive.name in _CALLS else []
         if len(bodies) == 1:
-            body = getattr(bodies[0], "jaxpr", bodies[0])
+            (body,) = bodies
             inner = dict(zip(body.invars, read, strict=True))
             yield from _inlined(body, inner)
             made = [_named(atom, inner) for atom in body.outvars]
@@ -151,7 +151,7 @@ def _shared(equations: Sequence[Any]) -> tuple[list[Any], dict[Any, Any]]:
     known: dict[Any, Any] = {}
     kept = []
     for equation in equations:
-        nested = any(True for _ in core.jaxprs_in_params(equation.params))
+        nested = bool(bodies_of(equation))
         operands = tuple(
             repr(atom) if isinstance(atom, core.Literal) else same.get(atom, atom) for atom in equation.invars
         )
@@ -218,6 +218,11 @@ def _fuses(equation: Any) -> bool:
         shape = equation.invars[0].aval.shape
         return all(shape[axis] <= _SUMMED_AT_ONCE for axis in equation.params["axes"])
     return name in FUSED or name.startswith(_REDUCING)
+
+
+def bodies_of(equation: Any) -> list[Any]:
+    """The open jaxprs that an equation holds: of a call, a loop, or branches."""
+    return [getattr(body, "jaxpr", body) for body in core.jaxprs_in_params(equation.params)]
 
 
 def size_of(aval: Any) -> int:

@@ -35,14 +35,12 @@ class Stacking:
 
     def most(self, plan: Plan) -> int:
         """The most requests like this one whose blocks are worth computing as one; 1 where none are."""
-        if self._alone and plan.tiles[0] in self._alone:
-            return 1
         most = self._most.get(plan)
         if most is None:
             if len(self._most) >= _PLANS:
                 self._most.clear()
             most = self._most[plan] = self._counted(plan)
-        return most
+        return 1 if most > 1 and plan.tiles[0] in self._alone else most
 
     def _counted(self, plan: Plan) -> int:
         """How many keep within the budget of one block."""

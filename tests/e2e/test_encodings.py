@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import shutil
 import subprocess
 import threading
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from app.wire import ENCODINGS
+from jjt_client import key_headers
 from tests.conftest import ROOT
 from tests.e2e.server import Server, registry_of, serving
 from tests.e2e.test_hostile import refused, resident_bytes
@@ -166,10 +166,9 @@ def test_curl_sends_and_reads_it(server: Server, tmp_path: Path) -> None:
     packed = tmp_path / "body.gz"
     packed.write_bytes(gzip.compress(plain))
     command = ["curl", "-s", "-v", "--compressed", f"{server.url}/jjt", "--data-binary", f"@{packed}"]
-    for header in (f"Content-Type: {JSON}", "Content-Encoding: gzip", f"Accept: {NPY}"):
-        command += ["-H", header]
-    if key := os.environ.get("JJT_KEY"):
-        command += ["-H", f"Authorization: Bearer {key}"]
+    headers = {"Content-Type": JSON, "Content-Encoding": "gzip", "Accept": NPY} | key_headers()
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
     done = subprocess.run(command, capture_output=True, check=True)
     matrix = np.load(io.BytesIO(done.stdout))
     assert matrix.shape == (300, 2, 300, 2)
