@@ -56,10 +56,11 @@ def ask(server: Server, seed: int) -> str:
 
 @contextlib.contextmanager
 def asked(server: Server, body: dict) -> Iterator["concurrent.futures.Future[httpx.Response]"]:
-    """A request under way."""
+    """A request under way: it has passed the door, and nothing else has that is not answered."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         answering = pool.submit(httpx.post, f"{server.url}/jjt", json=body, timeout=120)
-        time.sleep(0.5)
+        until(lambda: "jjt_requests_in_flight 2.0" in httpx.get(f"{server.url}/metrics").text)
+        time.sleep(0.2)
         assert not answering.done()
         yield answering
 
@@ -76,9 +77,7 @@ def test_under_load_every_request_is_answered_until_nobody_listens(tmp_path: Pat
                 said[ask(server, number)] += 1
             return said
 
-        with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            answering = pool.submit(httpx.post, f"{server.url}/jjt", json=SLOW, timeout=60)
-            until(lambda: "jjt_requests_in_flight 2.0" in httpx.get(f"{server.url}/metrics").text)
+        with asked(server, SLOW) as answering, concurrent.futures.ThreadPoolExecutor(10) as pool:
             working = [pool.submit(work, number) for number in range(10)]
             time.sleep(1)
             assert not answering.done()
@@ -94,7 +93,8 @@ def test_under_load_every_request_is_answered_until_nobody_listens(tmp_path: Pat
 
 
 def test_while_it_drains_it_lives_and_is_not_ready(tmp_path: Path) -> None:
-    with serving(tmp_path, registry_of(tmp_path, "two_waves", "slow_blocks"), reload=False) as server:
+    registry = registry_of(tmp_path, "two_waves", "slow_blocks")
+    with serving(tmp_path, registry, reload=False, drain_seconds=60) as server:
         with contextlib.ExitStack() as stack:
             kept = stack.enter_context(httpx.Client(base_url=server.url, timeout=30))
             assert kept.get("/functions").status_code == 200
