@@ -23,7 +23,7 @@ from tests.e2e.test_hostile import refused
 from tests.wire import bodies
 from tests.wire.bodies import NPY
 
-SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 48}
+SLOW = {"function": "slow_blocks", "x1": [[0.5] * 64] * 64}
 STUCK = {"function": "stuck", "x1": [0.1, 0.2, 0.3]}
 GET = b"GET /functions HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -51,6 +51,7 @@ def ask(server: Server, seed: int) -> str:
         np.testing.assert_allclose(answer.json()["matrix"], right, rtol=1e-5)
         return "right"
     drained(answer)
+    time.sleep(0.1)  # what is under way is to have the processor
     return "draining"
 
 
@@ -79,7 +80,7 @@ def test_under_load_every_request_is_answered_until_nobody_listens(tmp_path: Pat
 
         with asked(server, SLOW) as answering, concurrent.futures.ThreadPoolExecutor(10) as pool:
             working = [pool.submit(work, number) for number in range(10)]
-            time.sleep(1)
+            time.sleep(0.5)
             assert not answering.done()
             server.process.send_signal(signal.SIGTERM)
             answer = answering.result()
