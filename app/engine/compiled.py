@@ -10,6 +10,7 @@ import jax
 from jax import Array, ShapeDtypeStruct
 
 from app.engine.algorithms import Algorithm
+from app.engine.compilers import options
 from app.engine.devices import Device
 from app.engine.recent import Recent
 from app.engine.view import View
@@ -135,7 +136,7 @@ def _compile(device: Device | None, tile: Tile) -> Executable:
     with jax.default_device(device):
         lowered, calls_host = tile.lowered()
     with world(tile.view.signature.function, tile.view.precision):
-        compiled = lowered.compile()
+        compiled = lowered.compile(options((device or jax.devices()[0]).platform))
     analysis = compiled.memory_analysis()
     return Executable(tile, compiled, int(getattr(analysis, "temp_size_in_bytes", 0) or 0), calls_host)
 

@@ -12,7 +12,7 @@ import jax
 
 from app import Function
 from app.engine import ALGORITHMS, Engine
-from app.engine.compiled import Tile
+from app.engine.compiled import Executables, Tile
 from benchmarks.device import described, named, product
 from benchmarks.engine import functions
 from benchmarks.measure import by_turns, spread
@@ -50,7 +50,7 @@ def ways(function: Function) -> dict[str, Callable[[], Any]]:
     def own() -> None:
         jax.clear_caches()
         fresh = replace(view, signature=replace(shapes))
-        Tile(fresh, structured, N, N, view.k).lowered()[0].compile()
+        Executables(1).get(Tile(fresh, structured, N, N, view.k))
 
     def by_hand() -> None:
         jax.clear_caches()

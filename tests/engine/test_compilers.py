@@ -9,7 +9,7 @@ import pytest
 
 from app import ArraySpec, Function
 from app.engine import Engine
-from app.engine.compilers import keep_right
+from app.engine.compilers import keep_right, options
 from tests.engine.ask import ask
 
 
@@ -70,3 +70,19 @@ def test_only_versions_that_need_it_are_asked_and_nobody_is_overruled(
     monkeypatch.setenv("XLA_FLAGS", before)
     keep_right(jaxlib)
     assert os.environ["XLA_FLAGS"] == after
+
+
+@pytest.mark.parametrize(
+    ("platform", "flags", "level"),
+    [
+        ("cpu", "", 2),
+        ("cpu", "--a=b", 2),
+        ("cpu", "--xla_backend_optimization_level=0", None),
+        ("cuda", "", None),
+    ],
+)
+def test_cpus_are_compiled_for_at_the_level_that_is_soon_there_unless_another_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, platform: str, flags: str, level: int | None
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert (options(platform) or {}).get("xla_backend_optimization_level") == level
