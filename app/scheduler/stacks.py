@@ -10,11 +10,7 @@ from collections import Counter
 from app.engine import Engine, Plan, Tile
 from app.scheduler.lane import Lane
 
-SIZES = (
-    64,
-    16,
-    4,
-)  # few, so that programs are; what is left over goes in smaller ones, and nothing is padded
+SIZES = (64, 16, 8, 4)  # what is left over goes in smaller ones, and nothing is padded
 _MISSED = 64  # requests that could have gone together before a program is compiled for it
 
 
