@@ -113,6 +113,9 @@ def test_what_takes_longer_as_one_than_one_by_one_goes_alone_for_a_while(here: b
     assert pace.most(here) == 64
     for _ in range(12):
         pace.note_as_one(16, 2e-3)
+    assert pace.most(here) == 8
+    for _ in range(6):
+        pace.note_as_one(8, 2e-3)
     assert pace.most(here) == 4
     pace.note_as_one(4, 1e-3)  # a program's first run is longer than others
     assert pace.most(here) == 4
