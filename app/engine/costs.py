@@ -6,13 +6,22 @@ computed nor written.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from app.engine.devices import Rates
 from app.engine.footprint import peak_bytes
-from app.engine.simplified import DEAR, Simplified, bodies_of, bytes_of, is_view, simplified, size_of
+from app.engine.simplified import (
+    DEAR,
+    Simplified,
+    bodies_of,
+    bytes_of,
+    in_one_piece,
+    is_view,
+    simplified,
+    size_of,
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ _ALWAYS = 2048  # bytes that a program holds whatever it computes
 _REACHED = 0.8  # of the rates, which are those of programs that do one thing: the median over the same grid
 
 _DEARER = 10  # rough flops of one element of what is dear; of anything else it is one
+_MOVING = frozenset({"broadcast_in_dim", "iota", "slice", "transpose", "pad"})  # free where it is fused
 _REDUCING = ("reduce_", "argm", "cum", "sort")
 
 _CONVOLVED = 2  # times slower than a large product, flop for flop
@@ -108,16 +118,20 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
         worked = max(out, sum(size_of(var.aval) for var in equation.invars))
         return _roofline(float(worked), read + written, rates, rates.scalar_flops_per_second, 0)
+    if name in _MOVING and not written:
+        return NOTHING
     flops = float(out * (_DEARER if name in DEAR else 1))
     return _roofline(flops, written, rates, rates.scalar_flops_per_second, 0)
 
 
 def _call(name: str, params: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
-    costs = [_walk(body, rates) for body in bodies]
     if name == "scan":
-        overhead = rates.step_seconds
-        body = costs[0]
-        return Cost(body.flops, body.seconds + overhead, body.peak_bytes) * params["length"]
+        (loop,) = bodies
+        if in_one_piece(loop):
+            rates = replace(rates, step_seconds=rates.light_step_seconds)
+        body = _walk(loop, rates)
+        return Cost(body.flops, body.seconds + rates.step_seconds, body.peak_bytes) * params["length"]
+    costs = [_walk(body, rates) for body in bodies]
     if name == "cond":
         return max(costs, key=lambda each: each.seconds)
     # A while loop's number of rounds is not known before it runs: one is counted.

@@ -20,12 +20,13 @@ class Rates:
 
     Args:
         flops_per_second: of large float32 matrix products.
-        scalar_flops_per_second: of elementwise work that stays in cache.
+        scalar_flops_per_second: of elementwise work that stays in cache, on arrays that keep all cores busy.
         grouped_flops_per_second: of convolutions of single channels.
         bytes_per_second: read and written by elementwise work on large arrays, together.
         fresh_bytes_per_second: of memory that a program touches for the first time.
         block_seconds: of one block that computes nothing: a call of a program, transfers, what is around it.
         step_seconds: of one operation or one step of a loop inside a program, whatever it computes.
+        light_step_seconds: the same of a loop without products, which a compiler may make one piece of code.
         workspace_bytes: that a program with a product holds, whatever the size of the product.
     """
 
@@ -36,6 +37,7 @@ class Rates:
     fresh_bytes_per_second: float = 1e10
     block_seconds: float = 1e-4
     step_seconds: float = 2e-6
+    light_step_seconds: float = 1e-7
     workspace_bytes: float = 0.0
 
 
@@ -70,9 +72,12 @@ def rates() -> Rates:
     # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
     loop = _compiled(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
     step = max(least_seconds(loop) - call, 1e-7) / steps
+    # Three steps in each: of the loop, what is rolled, and the sum.
+    light = _compiled(lambda a: lax.scan(lambda c, _: (c + jnp.roll(c, 1), None), a, length=steps)[0], small)
+    light_step = max(least_seconds(light) - call, 1e-7) / (3 * steps)
     side, product = _grown(_squares, 1 << 10, 1 << 12, 4, 4 * call)
     length, streamed, fresh = _streaming(call, step)
-    size, work = _grown(_elementwise, 1 << 12, 1 << 24, 64, 4 * (call + _ROUNDS * step))
+    size, work = _grown(_elementwise, 1 << 16, 1 << 24, 64, 4 * (call + _ROUNDS * step))
     images, groups = _grown(_depthwise, 1 << 6, 1 << 15, 64, 4 * call)
     return Rates(
         flops_per_second=2 * side**3 / max(product - call, 1e-7),
@@ -82,6 +87,7 @@ def rates() -> Rates:
         fresh_bytes_per_second=8 * length / fresh,
         block_seconds=call,
         step_seconds=step,
+        light_step_seconds=min(light_step, step),
         workspace_bytes=_workspace_bytes(),
     )
 
@@ -160,16 +166,17 @@ def _compiled(function: Callable[[Any], Any], argument: Any) -> Callable[[], Any
     return lambda: compiled(argument).block_until_ready()
 
 
-def least_seconds(program: Callable[[], Any], rest_seconds: float = 0.0) -> float:
-    """The least seconds of five calls, after one that does not count.
+def least_seconds(program: Callable[[], Any], rest_seconds: float = 0.0, calls: int = 5) -> float:
+    """The least seconds of some calls, after one that does not count.
 
     Args:
         program: what is called.
         rest_seconds: before each call, so that it finds the machine as a request does, not in full swing.
+        calls: how many.
     """
     program()
     times = []
-    for _ in range(5):
+    for _ in range(calls):
         time.sleep(rest_seconds)
         start = time.perf_counter()
         program()

@@ -265,7 +265,7 @@ class Engine:
         problem = self.problem(nothing, {"x1": one, "x2": one})
         rates, plan = devices.rates(), self._plan(problem.view, problem.wrt, 1, 1, "contraction", 1 << 40)
         self.prepare(plan)
-        seconds = devices.least_seconds(lambda: list(self.execute(plan, problem)), rest_seconds=0.001)
+        seconds = devices.least_seconds(lambda: list(self.execute(plan, problem)), 0.001, calls=30)
         self.forget(nothing)
         return replace(rates, block_seconds=seconds)
 

@@ -35,6 +35,8 @@ _CHEAP = frozenset(
     )
 )
 FUSED = _CHEAP | DEAR | {"pad"}
+# Of a library, or a program of its own: a loop around it is taken step by step.
+_APART = frozenset({"dot_general", "conv_general_dilated", "sort", "top_k", "fft", "custom_linear_solve"})
 _CALLS = frozenset({"jit", "closed_call", "custom_jvp_call", "custom_vjp_call"})  # inlined by compilers
 _REDUCING = ("reduce_", "argm")
 _KEEPING = frozenset({"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"})
@@ -65,6 +67,14 @@ class Simplified:
     def writes(self, equation: Any) -> bool:
         """Whether an equation is a step of its own, rather than computed where it is read."""
         return not self.unwritten.issuperset(equation.outvars)
+
+
+def in_one_piece(jaxpr: Any) -> bool:
+    """Whether a compiler may make one piece of code of a loop around an open jaxpr."""
+    return all(
+        equation.primitive.name not in _APART and all(map(in_one_piece, bodies_of(equation)))
+        for equation in jaxpr.eqns
+    )
 
 
 def simplified(jaxpr: Any) -> Simplified:

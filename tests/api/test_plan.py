@@ -21,7 +21,8 @@ async def test_a_plan_prices_every_algorithm_or_says_why_not(client: httpx.Async
     assert [line["algorithm"] for line in plan["algorithms"]] == [each.name for each in ALGORITHMS]
     for line in plan["algorithms"]:
         assert set(line) in ({"algorithm", "seconds", "bytes", "flops", "explicit"}, {"algorithm", "refused"})
-    assert plan["algorithm"] == min(plan["algorithms"], key=lambda line: line["seconds"])["algorithm"]
+    seconds = {line["algorithm"]: line["seconds"] for line in plan["algorithms"] if "seconds" in line}
+    assert seconds[plan["algorithm"]] <= min(seconds.values()) / 0.95
     assert plan["blocks"] >= 1
     assert len(plan["block"]) == 2
     assert plan["memory_bytes"] > 0
