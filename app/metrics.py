@@ -107,7 +107,7 @@ class Metrics:
         self.batch_requests = Histogram(
             "jjt_batch_requests",
             "Requests whose blocks were computed as one.",
-            buckets=(1, 4, 16, 64),
+            buckets=(1, 4, 8, 16, 64),
             registry=registry,
         )
         self.compiles = Counter(
