@@ -89,6 +89,33 @@ def test_a_folder_that_can_only_be_read_is_read(copy: Path) -> None:
     assert sorted(path.name for path in copy.rglob("*")) == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_folder_that_can_only_be_read_and_is_damaged_is_not(copy: Path) -> None:
+    for path in [copy, *copy.parents[:-2]]:
+        path.chmod(0o755)
+    entry = next(copy.glob("*/*-cache"))
+    data = bytearray(entry.read_bytes())
+    data[len(data) // 2] ^= 1
+    entry.write_bytes(data)
+    assert compiled(copy, 3, user=NOBODY)[0] == [3, 0]
+    counts, said = compiled(copy, 3)
+    assert counts == [1, 2]
+    assert entry.name in said
+    assert compiled(copy, 3) == ([0, 3], "")
+
+
+def test_checksums_go_where_their_programs_went(copy: Path) -> None:
+    assert compiled(copy, 9, int(1.2 * sum(sizes(copy))))[0] == [6, 3]
+    (own,) = copy.iterdir()
+
+    def named(suffix: str) -> set[str]:
+        return {file.name.removesuffix(suffix) for file in own.glob(f"*{suffix}")}
+
+    assert named("-cache") < named("-sum"), "JAX drops programs, and knows no checksums"
+    assert compiled(copy, 9)[1] == ""
+    assert named("-cache") == named("-sum")
+
+
 def test_where_nothing_can_be_kept_everything_compiles(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     counts, said = compiled(tmp_path / "file" / "below", 2)

@@ -55,6 +55,7 @@ def configure(form: Literal["console", "json"], stream: BinaryIO | None = None) 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of each platform that is not there
 
 

@@ -1,22 +1,26 @@
 """Compiled programs that outlive the process: JAX's own cache, in a folder of bounded size.
 
-Lost, unwritable or damaged, it costs time only. JAX's configuration is one for the process: whoever owns
-the process calls this, once, before anything is compiled. Knows neither functions nor plans.
+Lost, unwritable or damaged, it costs time only. JAX runs what it reads: one flipped bit of a program would
+end the process, or make answers wrong, so that a checksum lies beside each, and only what has its own is
+read. JAX's configuration is one for the process: whoever owns the process calls this, once, before anything
+is compiled. Knows neither functions nor plans.
 """
 
-import logging
 import math
 import tempfile
-import warnings
+import zlib
 from pathlib import Path
+from typing import Any
 
 import jax
 import structlog
+from jax import monitoring
 
 from app.catalog.environment import machine
+from app.engine.compilations import MADE
 
-_UNREADABLE = "Error reading persistent compilation cache entry"
-_ENTRY, _USED = "-cache", "-atime"  # the two files of one program: itself, and when it was last used
+# The files of one program: itself, when it was last used, and its checksum. The last is ours.
+_ENTRY, _USED, _SUM = "-cache", "-atime", "-sum"
 log = structlog.get_logger()
 
 
@@ -31,13 +35,14 @@ def keep_programs(folder: Path, most_bytes: int) -> None:
     """
     own = folder.absolute() / machine()
     writable = _writable(own)
-    if not writable:
-        log.warning("compiled programs are not kept: the folder cannot be written", folder=str(own))
-        if not own.is_dir():
-            return
+    damaged = [entry for entry in own.glob(f"*{_ENTRY}") if not _is_whole(entry)]
+    if writable:
+        _drop(damaged, own)
+        _sum_what_is_made(own)
     else:
-        _drop_unfinished(own)
-        _drop_what_cannot_be_read(own)
+        log.warning("compiled programs are not kept: the folder cannot be written", folder=str(own))
+        if damaged or not own.is_dir():
+            return
     jax.config.update("jax_compilation_cache_dir", str(own))
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # XLA's own caches have no bound, and their path would make a program useless in a folder that was moved.
@@ -56,50 +61,52 @@ def _writable(folder: Path) -> bool:
         return False
 
 
-def _drop_unfinished(folder: Path) -> None:
-    """Drop programs that a process which was killed had not written to the end: its time comes last."""
-    for entry in folder.glob(f"*{_ENTRY}"):
-        if not _used(entry).exists():
-            _drop(entry)
+def _is_whole(entry: Path) -> bool:
+    """Whether a program is what was written; not where a process was killed before it had written all."""
+    try:
+        return _beside(entry, _USED).exists() and _beside(entry, _SUM).read_text() == _checksum(entry)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
-def _drop_what_cannot_be_read(folder: Path) -> None:
-    """Let a damaged program be replaced when it is found: JAX warns, compiles, and would leave it there."""
-    warnings.filterwarnings("always", message=_UNREADABLE)
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(_Damaged(folder))
+def _checksum(entry: Path) -> str:
+    return f"{zlib.crc32(entry.read_bytes()):08x}"
 
 
-class _Damaged(logging.Handler):
-    """Hears JAX's warning before the new program is written, and drops the one that was read just now."""
+def _beside(entry: Path, suffix: str) -> Path:
+    return entry.with_name(entry.name.removesuffix(_ENTRY) + suffix)
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Drop the program that was read last; several, where the clock of the disk sees no difference."""
-        if _UNREADABLE not in record.getMessage():
+def _drop(damaged: list[Path], folder: Path) -> None:
+    """Drop programs, and what lies beside programs that are not there any more."""
+    for entry in damaged:
+        log.warning("a compiled program is damaged: it is compiled again", file=str(entry))
+    left = [used for used in folder.glob(f"*{_SUM}") if not _program_of(used).exists()]
+    for file in [_beside(entry, suffix) for entry in damaged for suffix in (_ENTRY, _USED, _SUM)] + left:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("a damaged program could not be dropped", file=str(file), reason=str(error))
+
+
+def _program_of(checksum: Path) -> Path:
+    return checksum.with_name(checksum.name.removesuffix(_SUM) + _ENTRY)
+
+
+def _sum_what_is_made(folder: Path) -> None:
+    """Write the checksum of each program once JAX has written it."""
+    summed = {entry: entry.stat().st_mtime_ns for entry in folder.glob(f"*{_ENTRY}")}
+
+    def made(event: str, *_: Any, **__: Any) -> None:
+        if event != MADE:
             return
-        times = {entry: _time(entry) for entry in self._folder.glob(f"*{_ENTRY}")}
-        for entry in [entry for entry, time in times.items() if time == max(times.values())]:
-            _drop(entry)
+        for entry in folder.glob(f"*{_ENTRY}"):
+            try:
+                written = entry.stat().st_mtime_ns
+                if summed.get(entry) != written and _beside(entry, _USED).exists():
+                    _beside(entry, _SUM).write_text(_checksum(entry))
+                    summed[entry] = written
+            except OSError as error:  # dropped meanwhile, or no room: it is compiled again one day
+                log.info("a compiled program has no checksum", file=str(entry), reason=str(error))
 
-
-def _used(entry: Path) -> Path:
-    return entry.with_name(entry.name.removesuffix(_ENTRY) + _USED)
-
-
-def _time(entry: Path) -> int:
-    try:
-        return _used(entry).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _drop(entry: Path) -> None:
-    try:
-        entry.unlink(missing_ok=True)
-        _used(entry).unlink(missing_ok=True)
-    except OSError as error:
-        log.warning("a damaged program could not be dropped", file=str(entry), reason=str(error))
+    monitoring.register_event_duration_secs_listener(made)

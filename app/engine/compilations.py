@@ -12,7 +12,7 @@ from jax import monitoring
 
 Source = Literal["compiler", "disk"]
 _READ = "/jax/compilation_cache/cache_hits"
-_MADE = "/jax/core/compile/backend_compile_duration"
+MADE = "/jax/core/compile/backend_compile_duration"
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def heard(count: Callable[[Source], None]) -> Iterator[None]:
             here.read = True
 
     def made(event: str, *_: Any, **__: Any) -> None:
-        if event == _MADE:
+        if event == MADE:
             count("disk" if getattr(here, "read", False) else "compiler")
             here.read = False
 

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +13,7 @@ import structlog
 
 from app.api.logs import configure, printable
 from tests.api.test_jjt import BODY
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +75,18 @@ def log(caplog: pytest.LogCaptureFixture):
     root.handlers[:] = []  # the client of this test logs too
     yield lines
     root.handlers[:], root.level = before
+    logging.captureWarnings(False)
     structlog.reset_defaults()
+
+
+def test_what_python_warns_of_is_a_line_like_others() -> None:
+    code = (
+        "import warnings; from app.api.logs import configure; configure('json'); warnings.warn('watch out')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
+    line = json.loads(done.stderr)
+    assert line["level"] == "warning"
+    assert "watch out" in line["event"]
 
 
 async def test_a_request_leaves_one_line_without_its_payload(client: httpx.AsyncClient, log: Lines) -> None:
