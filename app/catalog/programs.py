@@ -80,7 +80,8 @@ def _beside(entry: Path, suffix: str) -> Path:
 def _drop(damaged: list[Path], folder: Path) -> None:
     """Drop programs, and what lies beside programs that are not there any more."""
     for entry in damaged:
-        log.warning("a compiled program is damaged: it is compiled again", file=str(entry))
+        if _beside(entry, _SUM).exists():  # else nobody got that far with it, or an older version made it
+            log.warning("a compiled program is damaged: it is compiled again", file=str(entry))
     left = [used for used in folder.glob(f"*{_SUM}") if not _program_of(used).exists()]
     for file in [_beside(entry, suffix) for entry in damaged for suffix in (_ENTRY, _USED, _SUM)] + left:
         try:

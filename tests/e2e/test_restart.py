@@ -98,6 +98,8 @@ def test_what_is_damaged_is_made_again_and_replaced(tmp_path: Path, own: Path) -
     for number, name in enumerate(sorted(kept)):
         (file,) = (tmp_path / "data").glob(f"compiled/*/{name}")
         DAMAGES[number % len(DAMAGES)](file)
+    summed = len(list((tmp_path / "data").glob("compiled/*/*-sum")))
+    assert len(DAMAGES) <= summed < len(kept)
     for name in ("rates", "plans"):
         file = tmp_path / "data" / f"{name}.json"
         file.write_text(json.dumps({key: {"tile": 1} for key in json.loads(file.read_text())}))
@@ -107,10 +109,11 @@ def test_what_is_damaged_is_made_again_and_replaced(tmp_path: Path, own: Path) -
         assert programs(second)["compiler"] >= len(DAMAGES)
         said = [json.loads(line) for line in second.log.splitlines() if line.startswith("{")]
         warned = [line["level"] for line in said if "a compiled program is damaged" in line["event"]]
-        assert warned == ["warning"] * len(kept)
+        assert warned == ["warning"] * summed
         assert "persistent compilation cache" not in second.log, "nothing that is damaged is read"
         assert "Traceback" not in second.log
-    assert entries(tmp_path).keys() <= kept.keys()
+    # Under the same names; calibration grows its programs until they can be measured, not always as far.
+    assert len(entries(tmp_path).keys() & kept.keys()) >= len(DAMAGES)
     with serving(tmp_path, own, reload=False) as third:
         assert answer(third)[0] == matrix
         assert programs(third).get("compiler", 0) == 0
