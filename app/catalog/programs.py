@@ -10,14 +10,12 @@ import math
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import jax
 import structlog
-from jax import monitoring
 
 from app.catalog.environment import machine
-from app.engine.compilations import MADE
+from app.engine.compilations import Source, listen
 
 # The files of one program: itself, when it was last used, and its checksum. The last is ours.
 _ENTRY, _USED, _SUM = "-cache", "-atime", "-sum"
@@ -73,8 +71,9 @@ def _checksum(entry: Path) -> str:
     return f"{zlib.crc32(entry.read_bytes()):08x}"
 
 
-def _beside(entry: Path, suffix: str) -> Path:
-    return entry.with_name(entry.name.removesuffix(_ENTRY) + suffix)
+def _beside(file: Path, suffix: str) -> Path:
+    """Another of the files of the same program."""
+    return file.with_name(file.name.rpartition("-")[0] + suffix)
 
 
 def _drop(damaged: list[Path], folder: Path) -> None:
@@ -82,7 +81,7 @@ def _drop(damaged: list[Path], folder: Path) -> None:
     for entry in damaged:
         if _beside(entry, _SUM).exists():  # else nobody got that far with it, or an older version made it
             log.warning("a compiled program is damaged: it is compiled again", file=str(entry))
-    left = [used for used in folder.glob(f"*{_SUM}") if not _program_of(used).exists()]
+    left = [checksum for checksum in folder.glob(f"*{_SUM}") if not _beside(checksum, _ENTRY).exists()]
     for file in [_beside(entry, suffix) for entry in damaged for suffix in (_ENTRY, _USED, _SUM)] + left:
         try:
             file.unlink(missing_ok=True)
@@ -90,24 +89,19 @@ def _drop(damaged: list[Path], folder: Path) -> None:
             log.warning("a damaged program could not be dropped", file=str(file), reason=str(error))
 
 
-def _program_of(checksum: Path) -> Path:
-    return checksum.with_name(checksum.name.removesuffix(_SUM) + _ENTRY)
-
-
 def _sum_what_is_made(folder: Path) -> None:
-    """Write the checksum of each program once JAX has written it."""
-    summed = {entry: entry.stat().st_mtime_ns for entry in folder.glob(f"*{_ENTRY}")}
+    """Write the checksum of each program once JAX has written it; for as long as the process lives."""
 
-    def made(event: str, *_: Any, **__: Any) -> None:
-        if event != MADE:
+    def made(source: Source) -> None:
+        if source == "disk":
             return
         for entry in folder.glob(f"*{_ENTRY}"):
+            checksum = _beside(entry, _SUM)
             try:
-                written = entry.stat().st_mtime_ns
-                if summed.get(entry) != written and _beside(entry, _USED).exists():
-                    _beside(entry, _SUM).write_text(_checksum(entry))
-                    summed[entry] = written
+                known = checksum.exists() and checksum.stat().st_mtime_ns >= entry.stat().st_mtime_ns
+                if not known and _beside(entry, _USED).exists():
+                    checksum.write_text(_checksum(entry))
             except OSError as error:  # dropped meanwhile, or no room: it is compiled again one day
                 log.info("a compiled program has no checksum", file=str(entry), reason=str(error))
 
-    monitoring.register_event_duration_secs_listener(made)
+    listen(made)

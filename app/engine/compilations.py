@@ -12,15 +12,14 @@ from jax import monitoring
 
 Source = Literal["compiler", "disk"]
 _READ = "/jax/compilation_cache/cache_hits"
-MADE = "/jax/core/compile/backend_compile_duration"
+_MADE = "/jax/core/compile/backend_compile_duration"
 
 
-@contextmanager
-def heard(count: Callable[[Source], None]) -> Iterator[None]:
-    """Tell where each program comes from.
+def listen(count: Callable[[Source], None]) -> Callable[[], None]:
+    """Tell where each program comes from, until what is returned is called.
 
     Args:
-        count: called on the thread that needed the program.
+        count: called on the thread that needed the program, once it has been read or written.
     """
     here = threading.local()
 
@@ -30,14 +29,24 @@ def heard(count: Callable[[Source], None]) -> Iterator[None]:
             here.read = True
 
     def made(event: str, *_: Any, **__: Any) -> None:
-        if event == MADE:
+        if event == _MADE:
             count("disk" if getattr(here, "read", False) else "compiler")
             here.read = False
 
+    def stop() -> None:
+        monitoring.unregister_event_listener(read)
+        monitoring.unregister_event_duration_listener(made)
+
     monitoring.register_event_listener(read)
     monitoring.register_event_duration_secs_listener(made)
+    return stop
+
+
+@contextmanager
+def heard(count: Callable[[Source], None]) -> Iterator[None]:
+    """The same within a ``with``."""
+    stop = listen(count)
     try:
         yield
     finally:
-        monitoring.unregister_event_listener(read)
-        monitoring.unregister_event_duration_listener(made)
+        stop()

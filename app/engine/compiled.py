@@ -13,6 +13,7 @@ from app.engine.algorithms import Algorithm
 from app.engine.compilers import options
 from app.engine.devices import Device
 from app.engine.recent import Recent
+from app.engine.simplified import bodies_of
 from app.engine.view import View
 from app.engine.worlds import world
 from app.errors import NotApplicable
@@ -66,7 +67,7 @@ class Tile:
 
         def lower(kernel: Any, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
             traced = jax.jit(kernel, keep_unused=True).trace(*arguments)
-            return traced.lower(), _calls_host(traced.jaxpr)
+            return traced.lower(), _calls_host(traced.jaxpr.jaxpr)
 
         return self._prepare(lower)
 
@@ -141,14 +142,9 @@ def _compile(device: Device | None, tile: Tile) -> Executable:
     return Executable(tile, compiled, int(getattr(analysis, "temp_size_in_bytes", 0) or 0), calls_host)
 
 
-def _calls_host(program: Any) -> bool:
-    """Whether a jaxpr, or one within it, has a callback."""
-    jaxpr = getattr(program, "jaxpr", program)
-    for equation in jaxpr.eqns:
-        if "callback" in equation.primitive.name:
-            return True
-        for value in equation.params.values():
-            parts = value if isinstance(value, (tuple, list)) else (value,)
-            if any(_calls_host(part) for part in parts if hasattr(getattr(part, "jaxpr", part), "eqns")):
-                return True
-    return False
+def _calls_host(jaxpr: Any) -> bool:
+    """Whether an open jaxpr, or one within it, has a callback."""
+    return any(
+        "callback" in equation.primitive.name or any(map(_calls_host, bodies_of(equation)))
+        for equation in jaxpr.eqns
+    )

@@ -69,12 +69,15 @@ def rates() -> Rates:
     """
     call = least_seconds(_compiled(lambda a: a[:8] + 1, jnp.ones(1 << 12, jnp.float32)))
     small, steps = jnp.eye(8, dtype=jnp.float32), 1_000
+
+    def looped(body: Callable[[Array, Array], Array]) -> float:
+        loop = _compiled(lambda a: lax.scan(lambda c, _: (body(a, c), None), a, length=steps)[0], small)
+        return max(least_seconds(loop) - call, 1e-7) / steps
+
     # The body is a product, so that a compiler cannot make one piece of code of the whole loop.
-    loop = _compiled(lambda a: lax.scan(lambda c, _: (jnp.dot(a, c), None), a, length=steps)[0], small)
-    step = max(least_seconds(loop) - call, 1e-7) / steps
+    step = looped(jnp.dot)
     # Three steps in each: of the loop, what is rolled, and the sum.
-    light = _compiled(lambda a: lax.scan(lambda c, _: (c + jnp.roll(c, 1), None), a, length=steps)[0], small)
-    light_step = max(least_seconds(light) - call, 1e-7) / (3 * steps)
+    light_step = looped(lambda _, c: c + jnp.roll(c, 1)) / 3
     side, product = _grown(_squares, 1 << 10, 1 << 12, 4, 4 * call)
     length, streamed, fresh = _streaming(call, step)
     size, work = _grown(_elementwise, 1 << 16, 1 << 24, 64, 4 * (call + _ROUNDS * step))

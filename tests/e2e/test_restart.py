@@ -112,7 +112,7 @@ def test_what_is_damaged_is_made_again_and_replaced(tmp_path: Path, own: Path) -
         assert warned == ["warning"] * summed
         assert "persistent compilation cache" not in second.log, "nothing that is damaged is read"
         assert "Traceback" not in second.log
-    # Under the same names; calibration grows its programs until they can be measured, not always as far.
+    # Under the same names; what is calibrated anew may be measured by, and choose, others as well.
     assert len(entries(tmp_path).keys() & kept.keys()) >= len(DAMAGES)
     with serving(tmp_path, own, reload=False) as third:
         assert answer(third)[0] == matrix
