@@ -37,7 +37,8 @@ class Turn(Hashable, Protocol):
         client: whose it is.
         seconds: that it is predicted to take.
         kind: turns of one kind may be taken together; None for one that is taken alone.
-        alone: whether whatever is in flight has to land before it begins.
+        alone: whether whatever is in flight has to land before it begins, and what it leaves in flight
+            before another one is chosen.
         light: whether it takes no longer than handing it to another thread.
     """
 
@@ -238,6 +239,9 @@ class Lane:
                     _run(landing)
                     self.idle = perf_counter()
                 landing = begun
+                if landing is not None and turn.alone:  # whoever comes meanwhile can be the next
+                    _run(landing)
+                    landing, self.idle = None, perf_counter()
             del turn  # an idle lane must not keep the last answer alive
 
     def _next(self, working: bool, wait: bool) -> Turn | None:

@@ -138,6 +138,27 @@ def test_a_turn_that_is_alone_waits_until_what_is_in_flight_has_landed() -> None
     assert seen == [f"{name} {what}" for name in "abc" for what in ("begins", "lands")]
 
 
+def test_who_comes_while_a_turn_that_is_alone_is_in_flight_is_before_its_clients_next() -> None:
+    seen: list[str] = []
+    lane, held, late = Lane("test"), threading.Event(), Noted("late", seen)
+    late.client, late.alone = "another", True
+
+    class Awaited(Noted):
+        def note(self, what: str) -> None:
+            if what == "lands":
+                lane.put(late)
+            super().note(what)
+
+    lane.submit(held.wait, 10)
+    for turn in (Awaited("first", seen), Noted("second", seen)):
+        turn.alone = True
+        lane.put(turn)
+    held.set()
+    lane.submit(int, client="somebody").result(10)
+    assert lane.close(5)
+    assert [each for each in seen if "begins" in each] == ["first begins", "late begins", "second begins"]
+
+
 @pytest.mark.parametrize("what", ["begins", "lands"])
 def test_a_turn_that_raises_ends_itself_and_not_the_lane(what: str) -> None:
     seen: list[str] = []
