@@ -10,6 +10,8 @@ from jax import Array, lax
 
 from app.engine.structure.windows import Windows
 
+_POSITIONS = 64  # from which on sums along memory take less than products with cotangents transposed
+
 
 @dataclass(frozen=True, eq=False)
 class Factor:
@@ -21,6 +23,7 @@ class Factor:
         metric: ``[E, S, S]`` A Aᵀ, where it is the same for all examples and known.
         windows: how S and C of ``a`` lie in images, where they are patches.
         riders: biases that are as many columns of ones beside ``a``.
+        behind: whether E lies behind S in memory.
     """
 
     a: Array | None
@@ -28,6 +31,7 @@ class Factor:
     metric: Array | None = None
     windows: Windows | None = None
     riders: int = 0
+    behind: bool = False
 
     @classmethod
     def of(
@@ -39,10 +43,11 @@ class Factor:
         metric: Array | None = None,
         windows: Windows | None = None,
         riders: int = 0,
+        behind: bool = False,
     ) -> "Factor":
         """A factor of arrays that have no axis of examples where they do not vary."""
         a, g = a if a is None or a_varies else a[None], g if g_varies else g[None]
-        return cls(a, g, metric, windows, riders)
+        return cls(a, g, metric, windows, riders, behind)
 
     @property
     def n(self) -> int:
@@ -87,6 +92,8 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
         return factor.g.swapaxes(3, 4)
     if factor.looks_up:
         return _added_up(factor.spread(factor.n), rows)
+    if factor.behind and factor.g.shape[-1] == 1 and factor.g.shape[3] >= _POSITIONS:
+        return _summed(factor.spread(factor.n), precision)
     a = factor.a
     if factor.riders:
         ones = jnp.full((*a.shape[:-1], 1), sqrt(factor.riders), a.dtype)
@@ -99,6 +106,28 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
     numbers = (((3,), (2,)), ((0, 2), (0, 1)))
     product = lax.dot_general(spread.g, spread.a, numbers, precision=lax.Precision(precision))
     return jnp.moveaxis(product, 1, 2)
+
+
+def _summed(factor: Factor, precision: str) -> Array:
+    """Gradients with F = 1 as sums over positions, of rows of features as they lie in memory.
+
+    The sums are products with ones: XLA would make the cotangents anew for each reduction. Examples and
+    outputs are one axis: with two it transposes.
+    """
+    n, k, e, s, _ = factor.g.shape
+    g = factor.g.reshape(n, k, e, s).swapaxes(2, 3)
+    ones = jnp.ones((n * k, 1, s), g.dtype)
+
+    def total(rows: Array) -> Array:
+        numbers = (((2,), (1,)), ((0,), (0,)))
+        rows = rows.reshape(n * k, s, e)
+        return lax.dot_general(ones, rows, numbers, precision=lax.Precision(precision)).reshape(n, k, e)
+
+    assert factor.a is not None
+    columns = [total(g * each[:, None]) for each in factor.a.transpose(3, 0, 2, 1)]
+    if factor.riders:
+        columns.append(total(g) * sqrt(factor.riders))
+    return jnp.stack(columns, -1).reshape(n, k, e, 1, -1)
 
 
 def _added_up(factor: Factor, rows: int) -> Array:

@@ -97,6 +97,7 @@ def factors(
             metric,
             made.uses[number].windows,
             riders,
+            made.uses[number].behind,
         )
         for number in term.uses
     ]

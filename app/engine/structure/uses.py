@@ -28,6 +28,7 @@ class Use:
         arrange: the tap's cotangent -> ``[E, S, F]``.
         tap: number of the tap.
         windows: how the rows of ``a`` lie in images, where they are patches of windows side by side.
+        behind: whether features E lie behind positions S in the tap: rows of features are in one piece.
         places: of a summand, for each entry of the tap its place in the flat leaf; None where not known.
         reason: why the leaf's gradient is explicit here; empty where it is factored.
     """
@@ -39,6 +40,7 @@ class Use:
     arrange: Arrange
     tap: int = -1
     windows: Windows | None = None
+    behind: bool = False
     places: np.ndarray | None = None
     reason: str = ""
 
@@ -106,7 +108,10 @@ def factored(
 
     if crop is not None:
         index = index[np.ix_(*crop)]
-    return Use(view.leaf, view.size, index, _scaled(a if a is None else see_a(a), view.scale), see_g)
+    features = [axis for axis in e_kept if view.index.shape[axis] > 1]
+    behind = bool(e_gone) and min(features, default=-1) > max(e_gone)
+    operand = _scaled(a if a is None else see_a(a), view.scale)
+    return Use(view.leaf, view.size, index, operand, see_g, behind=behind)
 
 
 def explicit(view: LinearView, reason: str) -> Use:

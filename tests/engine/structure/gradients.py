@@ -37,8 +37,9 @@ def check(apply: Apply, theta: np.ndarray, x: np.ndarray) -> list[Use]:
         operands, residuals = made.forward([leaf], [example[None]])
         cotangents = made.backward(residuals, 0, k)
         varies = zip(operands, cotangents, made.operand_varies, made.cotangent_varies, strict=True)
-        factors = [Factor.of(*each) for each in varies]
-        pairs = zip(factors, made.uses, strict=True)
+        pairs = [
+            (Factor.of(*each, behind=use.behind), use) for each, use in zip(varies, made.uses, strict=True)
+        ]
         return [gradients(factor, "highest", len(use.index))[0] for factor, use in pairs], jax.jacrev(
             lambda theta: jnp.ravel(apply(theta, example))
         )(leaf)

@@ -1,5 +1,8 @@
 """Sums and products entry by entry, with repetition along axes that the leaf lacks."""
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -32,6 +35,24 @@ def test_the_gradient_of_a_scale_meets_the_other_factor_where_it_is_repeated(nam
     assert use.a is not None
     assert use.a.shape == (5, 7, 1)
     assert not use.reason
+
+
+@pytest.mark.parametrize(
+    ("apply", "shape", "behind"),
+    [
+        (lambda b, x: jnp.tanh(x * b), (9, 8, 5), True),
+        (lambda b, x: jnp.tanh(x[None] * b), (9, 8, 5), True),
+        (lambda b, x: jnp.tanh(x * b[:, None, None]), (5, 9, 8), False),
+        (lambda b, x: jnp.tanh(x * b[:, None]), (9, 5, 8), False),
+    ],
+)
+def test_features_that_lie_behind_many_positions_are_known_and_summed_as_they_lie(
+    apply: Callable[..., jax.Array], shape: tuple[int, ...], behind: bool
+):
+    (use,) = check(apply, numbers(5), numbers(*shape))
+    assert use.a is not None
+    assert use.a.shape == (5, 72, 1)
+    assert use.behind == behind
 
 
 def test_a_denominator_falls_back():

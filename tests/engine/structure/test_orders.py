@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from app.engine.structure.factors import Factor
+from app.engine.structure.factors import Factor, gradients
 from app.engine.structure.orders import ORDERS, Arithmetic, order, product
 from app.engine.structure.windows import Windows
 from tests.engine.structure.gradients import numbers
@@ -146,3 +146,13 @@ def test_every_order_takes_riders_for_columns_of_ones(
     known = dense(wider(one), wider(other))
     one, other = replace(one, riders=2), replace(other, riders=2)
     np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())
+
+
+@pytest.mark.parametrize("riders", [0, 2])
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("shared", [False, True])
+def test_sums_over_many_positions_are_the_gradients_wherever_features_lie(riders: int, c: int, shared: bool):
+    one = replace(factor(3, 2, 5, 64, c, 1, shared=shared), riders=riders)
+    known = gradients(one, "highest")
+    found = gradients(replace(one, behind=True), "highest")
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-5 * np.abs(known).max())
