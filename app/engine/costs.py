@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from jax.extend import core
+
 from app.engine.devices import Rates
 from app.engine.footprint import peak_bytes
 from app.engine.simplified import (
@@ -80,13 +82,19 @@ def cost(program: Any, rates: Rates) -> Cost:
     return Cost(walked.flops, (walked.seconds + touched) / _REACHED, held)
 
 
-def _walk(jaxpr: Any, rates: Rates, *, results: bool = True) -> Cost:
+def _walk(
+    jaxpr: Any, rates: Rates, *, results: bool = True, times: int = 1, constants: Iterable[Any] = ()
+) -> Cost:
+    """Cost of an open jaxpr that is run some times; what depends on constants alone is computed once."""
     seen = simplified(jaxpr)
     each = [_equation(equation, rates, seen) for equation in seen.equations]
-    steps = sum(map(seen.writes, seen.equations))
-    seconds = sum(cost.seconds for cost in each) + steps * rates.step_seconds
+    known = seen.known(constants)
+    runs = [1 if known.issuperset(equation.outvars) else times for equation in seen.equations]
+    steps = sum(n * seen.writes(equation) for equation, n in zip(seen.equations, runs, strict=True))
+    flops = sum(n * cost.flops for cost, n in zip(each, runs, strict=True))
+    seconds = sum(n * cost.seconds for cost, n in zip(each, runs, strict=True))
     peak = peak_bytes(seen, [cost.peak_bytes for cost in each], results=results)
-    return Cost(sum(cost.flops for cost in each), seconds, peak)
+    return Cost(flops, seconds + steps * rates.step_seconds, peak)
 
 
 def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
@@ -115,12 +123,15 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
         return _roofline(2.0 * out * depth, read + written + patches, rates, rate, _reordered_bytes(equation))
     if is_view(equation):
         return NOTHING
-    if name.startswith(_REDUCING) or "gather" in name or "scatter" in name:
+    if name == "gather":  # of what it looks into it reads what it takes
+        return _roofline(float(out), 2 * written, rates, rates.scalar_flops_per_second, 0)
+    if name.startswith(_REDUCING) or "scatter" in name:
         worked = max(out, sum(size_of(var.aval) for var in equation.invars))
         return _roofline(float(worked), read + written, rates, rates.scalar_flops_per_second, 0)
     if name in _MOVING and not written:
         return NOTHING
-    flops = float(out * (_DEARER if name in DEAR else 1))
+    dear = name in DEAR and not (name == "div" and isinstance(equation.invars[1], core.Literal))
+    flops = float(out * (_DEARER if dear else 1))
     return _roofline(flops, written, rates, rates.scalar_flops_per_second, 0)
 
 
@@ -129,8 +140,9 @@ def _call(name: str, params: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
         (loop,) = bodies
         if in_one_piece(loop):
             rates = replace(rates, step_seconds=rates.light_step_seconds)
-        body = _walk(loop, rates)
-        return Cost(body.flops, body.seconds + rates.step_seconds, body.peak_bytes) * params["length"]
+        length, constants = params["length"], loop.invars[: params["num_consts"]]
+        body = _walk(loop, rates, times=length, constants=constants)
+        return replace(body, seconds=body.seconds + length * rates.step_seconds)
     costs = [_walk(body, rates) for body in bodies]
     if name == "cond":
         return max(costs, key=lambda each: each.seconds)

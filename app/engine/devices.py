@@ -81,7 +81,7 @@ def rates() -> Rates:
     side, product = _grown(_squares, 1 << 10, 1 << 12, 4, 4 * call)
     length, streamed, fresh = _streaming(call, step)
     size, work = _grown(_elementwise, 1 << 16, 1 << 24, 64, 4 * (call + _ROUNDS * step))
-    images, groups = _grown(_depthwise, 1 << 6, 1 << 15, 64, 4 * call)
+    images, groups = _grown(_depthwise, 1 << 9, 1 << 15, 64, 4 * call)
     return Rates(
         flops_per_second=2 * side**3 / max(product - call, 1e-7),
         scalar_flops_per_second=40 * _ROUNDS * size / max(work - call - _ROUNDS * step, 1e-7),

@@ -68,6 +68,14 @@ class Simplified:
         """Whether an equation is a step of its own, rather than computed where it is read."""
         return not self.unwritten.issuperset(equation.outvars)
 
+    def known(self, constants: Iterable[Any]) -> set[Any]:
+        """Constants, and values that depend on nothing else: compilers compute these before a loop."""
+        known = set(constants)
+        for equation, read in zip(self.equations, self.reads, strict=True):
+            if not equation.effects and known.issuperset(read):
+                known.update(equation.outvars)
+        return known
+
 
 def in_one_piece(jaxpr: Any) -> bool:
     """Whether a compiler may make one piece of code of a loop around an open jaxpr."""

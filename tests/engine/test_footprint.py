@@ -84,3 +84,30 @@ def test_what_only_moves_values_is_free_where_it_is_fused() -> None:
 
     program, plain = jax.make_jaxpr(padded)(SQUARE), jax.make_jaxpr(lambda a: a + a)(SQUARE)
     assert cost(program, Rates()).flops <= cost(plain, Rates()).flops + 1  # the padding's one value
+
+
+def test_what_depends_on_no_step_of_a_loop_is_computed_once() -> None:
+    def flops(step: Callable[..., jax.Array]) -> float:
+        def loop(a: jax.Array) -> jax.Array:
+            return jax.lax.scan(lambda c, _: (step(a, c), None), a, length=1000)[0]
+
+        return cost(jax.make_jaxpr(loop)(SQUARE), Rates()).flops
+
+    plain, within = flops(lambda a, c: a + c), flops(lambda a, c: jnp.tanh(a / (a + 1)) + c)
+    assert within < 1.1 * plain
+    assert flops(lambda a, c: jnp.tanh(a / (c + 1)) + c) > 5 * plain
+
+
+def test_looking_up_costs_what_is_taken_and_not_the_table() -> None:
+    def seconds(rows: int) -> float:
+        table = jax.ShapeDtypeStruct((rows, 8), jnp.float32)
+        places = jax.ShapeDtypeStruct((4,), jnp.int32)
+        return cost(jax.make_jaxpr(lambda t, p: t[p])(table, places), Rates()).seconds
+
+    assert seconds(100_000) == seconds(100)
+
+
+def test_dividing_by_a_number_costs_what_multiplying_does() -> None:
+    divided, multiplied = (jax.make_jaxpr(each)(SQUARE) for each in (lambda a: a / 3, lambda a: a * 3))
+    assert cost(divided, Rates()).flops == cost(multiplied, Rates()).flops
+    assert cost(jax.make_jaxpr(lambda a: a / (a + 1))(SQUARE), Rates()).flops > cost(divided, Rates()).flops
