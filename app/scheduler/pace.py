@@ -23,13 +23,14 @@ class Pace:
         calls_host: whether its program calls Python, asked once it has run.
     """
 
-    __slots__ = ("_calls_host", "_known", "_light", "_taken")
+    __slots__ = ("_calls_host", "_known", "_light", "_taken", "_worth")
 
     def __init__(self, light_seconds: float, calls_host: Callable[[], bool]) -> None:
         self._light = light_seconds
         self._calls_host = calls_host
         self._known: float | None = None  # seconds of one block, of late, where it may be light
         self._taken: dict[int, float] = {}  # seconds of as many blocks, computed as one, of late
+        self._worth: dict[bool, int] = {}  # what ``most`` is, until something is noted
 
     @property
     def least(self) -> float:
@@ -67,6 +68,12 @@ class Pace:
         Args:
             here: whether whoever asks computes them, and does nothing else meanwhile.
         """
+        most = self._worth.get(here)
+        if most is None:
+            most = self._worth[here] = self._most(here)
+        return most
+
+    def _most(self, here: bool) -> int:
         alone = self._taken.get(1, math.inf)
         each = self.least / _SAVED  # of one among others: what more of them took, or what is hoped
         most = 1
@@ -90,3 +97,4 @@ class Pace:
         for size in SIZES:
             if size > n and size in self._taken:
                 self._taken[size] *= _FALL
+        self._worth.clear()
