@@ -19,6 +19,7 @@ from app.engine.simplified import (
     Simplified,
     bodies_of,
     bytes_of,
+    carry_of,
     in_one_piece,
     is_view,
     simplified,
@@ -100,7 +101,7 @@ def _walk(
 def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     name, params = equation.primitive.name, equation.params
     if bodies := bodies_of(equation):
-        return _call(name, params, bodies, rates)
+        return _call(equation, bodies, rates)
     out = sum(size_of(var.aval) for var in equation.outvars)
     written = sum(seen.bytes_of(var) for var in equation.outvars)
     read = sum(bytes_of(var.aval) for var in equation.invars)
@@ -135,13 +136,14 @@ def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:
     return _roofline(flops, written, rates, rates.scalar_flops_per_second, 0)
 
 
-def _call(name: str, params: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
+def _call(equation: Any, bodies: Iterable[Any], rates: Rates) -> Cost:
+    name = equation.primitive.name
     if name == "scan":
         (loop,) = bodies
         if in_one_piece(loop):
             rates = replace(rates, step_seconds=rates.light_step_seconds)
-        length, constants = params["length"], loop.invars[: params["num_consts"]]
-        body = _walk(loop, rates, times=length, constants=constants)
+        length, (constants, _) = equation.params["length"], carry_of(equation, loop)
+        body = _walk(loop, rates, times=length, constants=loop.invars[:constants])
         return replace(body, seconds=body.seconds + length * rates.step_seconds)
     costs = [_walk(body, rates) for body in bodies]
     if name == "cond":

@@ -243,6 +243,20 @@ def bodies_of(equation: Any) -> list[Any]:
     return [getattr(body, "jaxpr", body) for body in core.jaxprs_in_params(equation.params)]
 
 
+def carry_of(scan: Any, body: Any) -> tuple[int, int]:
+    """Where the carry of a scan starts and ends among the inputs of its body.
+
+    JAX versions name it in different ways, or not at all: what has one axis more outside than inside is
+    neither carried nor constant.
+    """
+
+    def same(outside: Iterable[Any], inside: Iterable[Any]) -> int:
+        return sum(len(a.aval.shape) == len(b.aval.shape) for a, b in zip(outside, inside, strict=True))
+
+    end = same(scan.invars, body.invars)
+    return end - same(scan.outvars, body.outvars), end
+
+
 def size_of(aval: Any) -> int:
     """Number of scalars."""
     return prod(getattr(aval, "shape", ()))

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, ShapeDtypeStruct, lax
 
+from app.engine.simplified import carry_of
 from app.engine.structure.equations import opened
 from app.engine.structure.uses import Arrange, Use
 from app.engine.structure.values import Value, composed, varying, whole_leaf
@@ -67,7 +68,7 @@ def checkpoint(walk: "Walk", equation: Any, values: Sequence[Value]) -> list[Val
 def scan(walk: "Walk", equation: Any, values: Sequence[Value]) -> list[Value]:
     """A scan with taps as further inputs of its steps, and operands as further outputs."""
     params, jaxpr = equation.params, opened(equation.params["jaxpr"])[0]
-    constants, start = _counts(equation, jaxpr)
+    constants, start = carry_of(equation, jaxpr)
     values = [_plain(walk, value) for value in values]
     values[constants:start] = [
         walk.settle(each, "it is carried by a scan") for each in values[constants:start]
@@ -110,16 +111,6 @@ def _plain(walk: "Walk", value: Value) -> Value:
     if all(isinstance(view.scale, float) and not (view.repeats or view.partial) for view in value.views):
         return value
     return walk.settle(value, "it is repeated, padded or scaled before it enters a loop")
-
-
-def _counts(equation: Any, jaxpr: Any) -> tuple[int, int]:
-    """Where carries start and end among the inputs; what has one axis more outside than inside is neither."""
-
-    def same(outside: Sequence[Any], inside: Sequence[Any]) -> int:
-        return sum(len(a.aval.shape) == len(b.aval.shape) for a, b in zip(outside, inside, strict=True))
-
-    end = same(equation.invars, jaxpr.invars)
-    return end - same(equation.outvars, jaxpr.outvars), end
 
 
 def _cast(arrays: Sequence[Array], variables: Sequence[Any]) -> list[Array]:
