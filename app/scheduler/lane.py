@@ -238,7 +238,7 @@ class Lane:
                 if landing is not None:
                     _run(landing)
                     self.idle = perf_counter()
-                landing = begun
+                landing, begun = begun, None
                 if landing is not None and turn.alone:  # whoever comes meanwhile can be the next
                     _run(landing)
                     landing, self.idle = None, perf_counter()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -157,6 +158,20 @@ def test_who_comes_while_a_turn_that_is_alone_is_in_flight_is_before_its_clients
     lane.submit(int, client="somebody").result(10)
     assert lane.close(5)
     assert [each for each in seen if "begins" in each] == ["first begins", "late begins", "second begins"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_idle_lane_keeps_nothing_of_the_turn_that_was_last(alone: bool) -> None:
+    lane, turn = Lane("test"), Noted("last", [])
+    turn.alone = alone
+    left = weakref.ref(turn)
+    lane.put(turn)
+    del turn
+    limit = time.monotonic() + 10
+    while left() is not None:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    assert lane.close(5)
 
 
 @pytest.mark.parametrize("what", ["begins", "lands"])
