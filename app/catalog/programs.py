@@ -91,17 +91,24 @@ def _drop(damaged: list[Path], folder: Path) -> None:
 
 def _sum_what_is_made(folder: Path) -> None:
     """Write the checksum of each program once JAX has written it; for as long as the process lives."""
+    summed: set[str] = set()  # names of programs that have theirs; to ask the disk for each takes long
 
     def made(source: Source) -> None:
         if source == "disk":
             return
-        for entry in folder.glob(f"*{_ENTRY}"):
+        there = {entry.name for entry in folder.glob(f"*{_ENTRY}")}
+        for name in there - summed:
+            entry = folder / name
             checksum = _beside(entry, _SUM)
             try:
                 known = checksum.exists() and checksum.stat().st_mtime_ns >= entry.stat().st_mtime_ns
-                if not known and _beside(entry, _USED).exists():
+                if not known and not _beside(entry, _USED).exists():
+                    continue  # JAX is still writing it
+                if not known:
                     checksum.write_text(_checksum(entry))
+                summed.add(name)
             except OSError as error:  # dropped meanwhile, or no room: it is compiled again one day
                 log.info("a compiled program has no checksum", file=str(entry), reason=str(error))
+        summed.intersection_update(there)  # what was dropped may be made anew
 
     listen(made)
