@@ -92,10 +92,9 @@ def _walk(
     known = seen.known(constants)
     runs = [1 if known.issuperset(equation.outvars) else times for equation in seen.equations]
     steps = sum(n * seen.writes(equation) for equation, n in zip(seen.equations, runs, strict=True))
-    flops = sum(n * cost.flops for cost, n in zip(each, runs, strict=True))
-    seconds = sum(n * cost.seconds for cost, n in zip(each, runs, strict=True))
+    total = sum((cost * n for cost, n in zip(each, runs, strict=True)), NOTHING)
     peak = peak_bytes(seen, [cost.peak_bytes for cost in each], results=results)
-    return Cost(flops, seconds + steps * rates.step_seconds, peak)
+    return Cost(total.flops, total.seconds + steps * rates.step_seconds, peak)
 
 
 def _equation(equation: Any, rates: Rates, seen: Simplified) -> Cost:

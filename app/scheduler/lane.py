@@ -133,10 +133,7 @@ class Lane:
         left = False
         try:
             while (turn := self._next_light()) is not None:
-                landing = _run(turn.begin)
-                if landing is not None:
-                    _run(landing)
-                    self.idle = perf_counter()
+                self._land(_run(turn.begin))
                 if perf_counter() > until:
                     left = True
                     break
@@ -228,21 +225,27 @@ class Lane:
         while True:
             turn = self._next(working, wait=landing is None)
             working = True
-            if landing is not None and (turn is None or turn.alone):
-                _run(landing)
-                landing, self.idle = None, perf_counter()
-            elif turn is None:
-                return
             if turn is not None:
-                begun = _run(turn.begin)
-                if landing is not None:
-                    _run(landing)
-                    self.idle = perf_counter()
-                landing, begun = begun, None
-                if landing is not None and turn.alone:  # whoever comes meanwhile can be the next
-                    _run(landing)
-                    landing, self.idle = None, perf_counter()
+                landing = self._take(turn, landing)
+            elif landing is not None:
+                landing = self._land(landing)
+            else:
+                return
             del turn  # an idle lane must not keep the last answer alive
+
+    def _take(self, turn: Turn, landing: Landing | None) -> Landing | None:
+        """Begin a turn, and land what is in flight; what is in flight then."""
+        if turn.alone:  # whoever comes until it has landed can be the next
+            self._land(landing)
+            return self._land(_run(turn.begin))
+        begun = _run(turn.begin)
+        self._land(landing)
+        return begun
+
+    def _land(self, landing: Landing | None) -> None:
+        if landing is not None:
+            _run(landing)
+            self.idle = perf_counter()
 
     def _next(self, working: bool, wait: bool) -> Turn | None:
         with self._changed:

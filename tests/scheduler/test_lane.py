@@ -115,9 +115,9 @@ class Noted:
         self.seen.append(f"{self.name} is dropped")
 
 
-def noted(*turns: Noted, alone: bool = False) -> None:
+def noted(*turns: Noted, alone: bool = False, lane: Lane | None = None) -> None:
     """Let turns stand in line together, and wait for their end."""
-    lane, held = Lane("test"), threading.Event()
+    lane, held = lane or Lane("test"), threading.Event()
     lane.submit(held.wait, 10)
     for turn in turns:
         turn.alone = alone
@@ -141,7 +141,7 @@ def test_a_turn_that_is_alone_waits_until_what_is_in_flight_has_landed() -> None
 
 def test_who_comes_while_a_turn_that_is_alone_is_in_flight_is_before_its_clients_next() -> None:
     seen: list[str] = []
-    lane, held, late = Lane("test"), threading.Event(), Noted("late", seen)
+    lane, late = Lane("test"), Noted("late", seen)
     late.client, late.alone = "another", True
 
     class Awaited(Noted):
@@ -150,13 +150,7 @@ def test_who_comes_while_a_turn_that_is_alone_is_in_flight_is_before_its_clients
                 lane.put(late)
             super().note(what)
 
-    lane.submit(held.wait, 10)
-    for turn in (Awaited("first", seen), Noted("second", seen)):
-        turn.alone = True
-        lane.put(turn)
-    held.set()
-    lane.submit(int, client="somebody").result(10)
-    assert lane.close(5)
+    noted(Awaited("first", seen), Noted("second", seen), alone=True, lane=lane)
     assert [each for each in seen if "begins" in each] == ["first begins", "late begins", "second begins"]
 
 
