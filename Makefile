@@ -63,7 +63,7 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest --quiet tests/docs/test_links.py tests/docs/test_tables.py
+	$(BIN)/python -m pytest --quiet tests/test_house.py tests/docs/test_links.py tests/docs/test_tables.py
 
 bench: dev
 	$(BIN)/python -m benchmarks.engine

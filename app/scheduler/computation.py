@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from app.engine import Execution, Flight, Order, Plan, Problem
 from app.scheduler.device import Device
-from app.scheduler.lane import Landing
+from app.scheduler.turns import Landing
 from app.specs import Answer, Block, Times
 
 MOST_LANDINGS = 64  # that a computation remembers

@@ -13,57 +13,21 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from time import perf_counter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from app.scheduler.fairness import FairQueue
+from app.scheduler.turns import Call, Landing, Turn
 
 T = TypeVar("T")
 log = structlog.get_logger()
-Landing = Callable[[], None]
 Spent = Callable[[str, float], None]
 HOUSE = ""  # the client for what the service does of its own accord
 
 
 def unlimited(_client: str, _seconds: float) -> None:
     """Of what clients have, nothing is kept."""
-
-
-class Turn(Hashable, Protocol):
-    """What a lane runs.
-
-    Args:
-        client: whose it is.
-        seconds: that it is predicted to take.
-        kind: turns of one kind may be taken together; None for one that is taken alone.
-        alone: whether whatever is in flight has to land before it begins, and what it leaves in flight
-            before another one is chosen.
-        light: whether it takes no longer than handing it to another thread.
-    """
-
-    @property
-    def client(self) -> str: ...  # noqa: D102
-
-    @property
-    def seconds(self) -> float: ...  # noqa: D102
-
-    @property
-    def kind(self) -> Hashable: ...  # noqa: D102
-
-    @property
-    def alone(self) -> bool: ...  # noqa: D102
-
-    @property
-    def light(self) -> bool: ...  # noqa: D102
-
-    def begin(self) -> Landing | None:
-        """Start, on the thread that takes turns; what it returns is called to end it. Raises nothing."""
-        ...
-
-    def drop(self) -> None:
-        """Called in place of ``begin`` when the lane closes."""
-        ...
 
 
 class Lane:
@@ -182,13 +146,13 @@ class Lane:
         self, call: Callable[..., T], *args: Any, client: str = HOUSE, seconds: float = 0.0
     ) -> "Future[T]":
         """Queue a call; from any thread."""
-        turn = _Call(self, lambda: call(*args), client, seconds)
+        turn = Call(lambda: call(*args), client, seconds, self.had)
         self.put(turn)
         return turn.future
 
     async def run(self, call: Callable[..., T], *args: Any, client: str = HOUSE, seconds: float = 0.0) -> T:
         """Queue a call and await what it returns or raises; if that is cancelled, it does not begin."""
-        turn = _Call(self, lambda: call(*args), client, seconds)
+        turn = Call(lambda: call(*args), client, seconds, self.had)
         self.put(turn)
         try:
             return await asyncio.wrap_future(turn.future)
@@ -267,35 +231,3 @@ def _run(step: Callable[[], T]) -> T | None:
     except BaseException:
         log.exception("a turn of a lane raised")
         return None
-
-
-class _Call(Generic[T]):
-    """A call as a turn, alone on its lane; charged by what it took."""
-
-    kind = None
-    alone = True
-    light = False
-
-    def __init__(self, lane: Lane, call: Callable[[], T], client: str, seconds: float) -> None:
-        self._lane = lane
-        self._call = call
-        self.client = client
-        self.seconds = seconds
-        self.future: Future[T] = Future()
-
-    def begin(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
-            return
-        began = perf_counter()
-        try:
-            self.future.set_result(self._call())
-        except Exception as error:
-            self.future.set_exception(error)
-        except BaseException as error:
-            # A function that calls sys.exit() ends its request, not the service.
-            self.future.set_exception(RuntimeError(f"the call ended with {error!r}"))
-        seconds = perf_counter() - began
-        self._lane.had(self.client, seconds, self.seconds)
-
-    def drop(self) -> None:
-        self.future.cancel()
