@@ -46,10 +46,8 @@ RUN mkdir /data && chown 10001:10001 /data
 COPY --from=packages /opt/python /opt/python
 COPY --from=code /opt/jjt /opt/jjt
 COPY ${REGISTRY} /registry
-# A program of XLA's CPU compiler finds its memory anew with every run: in large pages that costs less, with
-# convolutions up to a quarter of the whole.
 ENV PATH=/opt/jjt/bin:/opt/python/bin:$PATH PYTHONPATH=/opt/jjt PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    HOME=/data TMPDIR=/data GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
+    HOME=/data TMPDIR=/data \
     JJT_HOST=0.0.0.0 JJT_PORT=8000 JJT_REGISTRY=/registry JJT_DATA=/data JJT_LOG=json
 USER 10001:10001
 WORKDIR /data

@@ -1,6 +1,5 @@
 """``jjt serve``: a socket, an application, Uvicorn between them, and an end in good order."""
 
-import ctypes
 import gc
 import logging
 import os
@@ -8,7 +7,6 @@ import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 
 import typer
@@ -19,14 +17,12 @@ from app.api.connection import Limits, connection_class
 from app.api.house import House
 from app.api.logs import configure
 from app.catalog import keep_programs
+from app.cli.allocating import keep_memory
 from app.cli.ending import SIGNALS, Server
 from app.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than proxies keep a connection that they would use again
 FIRST = "sqrt_mean"
-# Pools of memory that glibc's malloc may have; eight for each core by default.
-ARENAS = 2
-_M_ARENA_MAX = -8  # of malloc.h
 # How long a thread that traces or plans may keep the event loop waiting; 5e-3 by default.
 _SWITCH_SECONDS = 1e-3
 _OTHER_FILES = 256  # open beside the connections
@@ -43,7 +39,7 @@ def serve(settings: Settings) -> int:
         OSError: if the address cannot be had.
     """
     configure(settings.log)
-    have_few_arenas()
+    keep_memory()
     # Not by an exception: a file of the registry that is being imported would seem to raise it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     # What was imported stays. To look through it each time that garbage is sought takes 0.1 s, and the event
@@ -80,17 +76,6 @@ def serve(settings: Settings) -> int:
     if not app.state.house.closed_in_time:
         _abandon()
     return 0
-
-
-def have_few_arenas() -> None:
-    """Keep glibc from giving threads pools of their own, unless ``MALLOC_ARENA_MAX`` says how many.
-
-    Requests are decoded, compiled and encoded on threads that come and go. What one frees in its pool the
-    others cannot use: resident memory grows for minutes of traffic, though nothing is kept.
-    """
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with suppress(AttributeError, OSError, TypeError):  # another libc
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
 
 
 def _allow_files(connections: int) -> None:

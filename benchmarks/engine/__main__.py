@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from app.cli.allocating import keep_memory
 from app.engine import ALGORITHMS, Engine, Plan, Problem
 from benchmarks.device import described, named, product
 from benchmarks.engine.cases import Case, cases
@@ -137,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of the turns of each case, about")
     asked = parser.parse_args()
+    keep_memory()
     engine = Engine()
     engine.calibrate()
     rows, figures, groups, products = [], [], {}, []

@@ -6,6 +6,7 @@ in 64 MB at no more than twice the time. Its Jacobians would take 48 GB.
 
 from functools import partial
 
+from app.cli.allocating import keep_memory
 from app.engine import Engine
 from app.errors import NotApplicable
 from benchmarks.device import described, named, product
@@ -22,6 +23,7 @@ HEAD = ["budget, MB", "algorithm", "blocks", "predicted, MB", "held, MB", "ms", 
 
 def main() -> None:
     """Measure, and write ``results/budgets``."""
+    keep_memory()
     function = functions.perceptron(*WIDTHS)
     params = sum(leaf.nbytes for leaf in Engine().signature(function).params.arrays)
     ways, plans = {}, {}

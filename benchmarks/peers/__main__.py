@@ -8,12 +8,14 @@ is timed. Expected: ahead of every peer on every case.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from app.cli.allocating import variables
 from benchmarks.device import named
 from benchmarks.peers.cases import CASES
 from benchmarks.peers.comparing import Comparison, Measured
@@ -72,7 +74,8 @@ def alone(name: str) -> Measured:
         out = Path(folder) / "figures.json"
         # The case comes first: it would be taken for one more value of an option.
         command = [sys.executable, "-m", "benchmarks.peers", name, *options, "--out", str(out)]
-        subprocess.run(command, check=True)
+        # Peers as ours: what is compared is what is computed, not how often memory is had from the system.
+        subprocess.run(command, check=True, env=os.environ | variables())
         (found,) = restored(json.loads(out.read_text()))
     return found
 

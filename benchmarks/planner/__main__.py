@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 
+from app.cli.allocating import keep_memory
 from app.engine import Engine
 from benchmarks.device import described, named, product
 from benchmarks.measure import timed
@@ -28,6 +29,7 @@ def main() -> None:
     rows = [row for row in GRID if options.only.lower() in row.title.lower()]
     if not rows:
         sys.exit(f"{options.only!r} is in no title; there are: {'; '.join(row.title for row in GRID)}")
+    keep_memory()
     engine = Engine(block_seconds=options.block_seconds)
     rates = engine.calibrate()
     products: list[float] = []
