@@ -96,6 +96,22 @@ def mirror(block: Array) -> Array:
     return jnp.where(row[:, None] <= column[None, :], square, square.T).reshape(block.shape)
 
 
+def apart(product: Callable[..., Array], *operands: Array) -> Array:
+    """``product(*operands)``, of operands that are arrays in memory first, on CPUs.
+
+    XLA's CPU compiler makes an operand in one loop with all that is elementwise before it, once more for each
+    reader, and as the product takes it: where several axes are one there, it finds no vectors in that loop,
+    which takes several times as long. Nothing is fused into a branch. Both branches are the same; that one of
+    the operands' entries is a number, the compiler cannot know.
+    """
+    entry = operands[0][(0,) * operands[0].ndim]
+
+    def branches(*arrays: Array) -> Array:
+        return lax.cond(entry == entry, product, product, *arrays)
+
+    return lax.platform_dependent(*operands, cpu=branches, default=product)
+
+
 def _flat(rows: Array) -> Array:
     """``[n, k, *leaf]`` as ``[n k, size]``."""
     return rows.reshape(prod(rows.shape[:2]), prod(rows.shape[2:]))

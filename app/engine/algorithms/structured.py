@@ -21,6 +21,8 @@ from app.engine.structure.riding import riders
 from app.engine.structure.terms import Term, added, factors, fallbacks, terms
 from app.engine.view import View
 
+_CACHED = 24 << 20  # bytes of both sides' cotangents up to which they are better made together
+
 
 @dataclass(frozen=True)
 class Structured:
@@ -73,8 +75,7 @@ class Structured:
             n1, n2 = x1[0].shape[0], (x1 if x2 is None else x2)[0].shape[0]
             if x2 is None:
                 left = right = parts.side(x1)
-            elif chunk >= view.k:
-                # Both sides on one way: weights are read once, and products have more rows.
+            elif chunk >= view.k and _go_together(view, n1 + n2):
                 left, right = parts.both(x1, x2)
             else:
                 left, right = parts.side(x1), parts.side(x2)
@@ -85,6 +86,17 @@ class Structured:
             return mirror(block) if x2 is None else block
 
         return kernel
+
+
+def _go_together(view: View, n: int) -> bool:
+    """Whether both sides, ``n`` examples, go one way: weights are read once, and products have more rows.
+
+    Where cotangents are more than caches hold, and more than weights, nothing is gained by that; to part them
+    in the end costs then.
+    """
+    cotangents = n * view.k * programs(view).tap_size * view.itemsize
+    weights = sum(aval.size * aval.dtype.itemsize for aval in view.signature.param_avals)
+    return cotangents <= max(_CACHED, weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from app.engine.products import apart
 from app.engine.structure.windows import Windows
 
-_POSITIONS = 64  # from which on sums along memory take less than products with cotangents transposed
+_POSITIONS = 64  # from which on it pays to take cotangents as they lie in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,8 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
     if factor.g.shape[3] == 1:
         return factor.g.swapaxes(3, 4) * a[:, None]
     spread = Factor(a, factor.g).spread(factor.n)
+    if factor.g.shape[2] == 1 and factor.g.shape[3] >= _POSITIONS:
+        return _multiplied(spread, precision)
     # Cotangents first, and C last: nothing has to be transposed before rows of gradients are multiplied.
     assert spread.a is not None
     numbers = (((3,), (2,)), ((0, 2), (0, 1)))
@@ -128,6 +131,18 @@ def _summed(factor: Factor, precision: str) -> Array:
     if factor.riders:
         columns.append(total(g) * sqrt(factor.riders))
     return jnp.stack(columns, -1).reshape(n, k, e, 1, -1)
+
+
+def _multiplied(factor: Factor, precision: str) -> Array:
+    """Gradients with E = 1 by a product of rows of all outputs, one position after the other."""
+    n, k, _, s, f = factor.g.shape
+
+    def product(g: Array, a: Array) -> Array:
+        numbers = (((1,), (1,)), ((0,), (0,)))
+        return lax.dot_general(g.reshape(n, s, k * f), a, numbers, precision=lax.Precision(precision))
+
+    assert factor.a is not None
+    return apart(product, factor.g[:, :, 0].swapaxes(1, 2), factor.a[:, 0]).reshape(n, k, 1, f, -1)
 
 
 def _added_up(factor: Factor, rows: int) -> Array:

@@ -13,7 +13,7 @@ from tests.engine.structure.gradients import numbers
 
 HOW = Arithmetic("float32", "highest")
 WITHOUT_PIXELS = [name for name in ORDERS if name != "windows"]
-SHAPES = [(1, 1, 5, 3), (1, 7, 5, 3), (2, 7, 5, 3), (5, 7, 1, 1), (2, 1, 5, 3)]
+SHAPES = [(1, 1, 5, 3), (1, 7, 5, 3), (1, 70, 5, 3), (2, 70, 5, 3), (2, 7, 5, 3), (5, 7, 1, 1), (2, 1, 5, 3)]
 
 
 def factor(n: int, k: int, e: int, s: int, c: int, f: int, shared: bool = False) -> Factor:

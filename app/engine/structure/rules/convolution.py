@@ -43,8 +43,9 @@ def convolution(
     a = jnp.moveaxis(patches, -2, 0)  # [g, N, *out, *window, I]
 
     def arrange(cotangent: Array) -> Array:
-        g = cotangent.transpose(numbers.out_spec).reshape(count, groups, features // groups, *out)
-        return g.transpose(1, 0, *range(3, 3 + d), 2)
+        samples, channels, *space = numbers.out_spec
+        g = cotangent.transpose(samples, *space, channels)  # [N, *out, F]
+        return jnp.moveaxis(g.reshape(*g.shape[:-1], groups, features // groups), -2, 0)
 
     use = factored(view, index, Axes(1, 1 + d, 1 + d, 1), a, arrange)
     whole = (groups, count * prod(out), prod(window) * depth)
