@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from app.cli.allocating import variables
+from app.cli.allocating import keep_memory, variables
 from benchmarks.device import named
 from benchmarks.peers.cases import CASES
 from benchmarks.peers.comparing import Comparison, Measured
@@ -37,12 +37,16 @@ def main() -> None:
         "--peer", nargs="*", help=f"of {', '.join(peer.name for peer in PEERS)}; all by default"
     )
     parser.add_argument("--here", action="store_true", help="peers run in this environment, which has them")
+    parser.add_argument(
+        "--same-malloc", action="store_true", help="malloc of the peers keeps what is freed as well"
+    )
     parser.add_argument("--keep", action="store_true", help="put what is measured among the results")
     parser.add_argument("--out", type=Path, help="measure in this process, and write the figures there")
     asked = parser.parse_args()
     if unknown := set(asked.case) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     if asked.out is not None:
+        keep_memory()
         asked.out.write_text(json.dumps(figures(measured(asked))))
         return
     file = RESULTS / f"{named('peers')}.json"
@@ -74,8 +78,9 @@ def alone(name: str) -> Measured:
         out = Path(folder) / "figures.json"
         # The case comes first: it would be taken for one more value of an option.
         command = [sys.executable, "-m", "benchmarks.peers", name, *options, "--out", str(out)]
-        # Peers as ours: what is compared is what is computed, not how often memory is had from the system.
-        subprocess.run(command, check=True, env=os.environ | variables())
+        subprocess.run(
+            command, check=True, env=os.environ | (variables() if "--same-malloc" in options else {})
+        )
         (found,) = restored(json.loads(out.read_text()))
     return found
 

@@ -29,17 +29,18 @@ HEAD = [
 
 NOTE = f"""\
 Milliseconds are medians; ratios are medians and quartiles of how many times longer a peer takes than the
-best of ours *in the same turn*. Each case is measured in processes of its own, ours in one too; malloc
-keeps what is freed in all of them, as it does in our service (`app/cli/allocating.py`). Of every peer, and
-of ours, each way is built and tried, and the fastest is timed; `auto` is what the planner chose without
-trying. The first matrix of each was held against ours: within {TOLERANCE:g} of the largest entry, in
-float32. Not timed: what takes more than {MOST_SECONDS:.0f} s for one call, or more than three quarters of
-the machine's memory. autogram knows one batch only, so that its matrix is J(x1) J(x1)ᵀ, and it is held
-against our call without x2. By hand: the rows of an identity matrix through vjp and jvp, pair by pair. The
-fewest operations are those of one forward pass an example, one backward pass for each output, and the
-cheapest known order of products for each layer (`benchmarks/peers/operations.py`); the last column is the
-part of the float32 matrix product's speed that the best of ours reaches, counted by them. An order that no
-one has thought of, or none of the cheapest being taken, moves it."""
+best of ours *in the same turn*. Each case is measured in processes of its own, ours in one too, whose
+malloc keeps what is freed as that of our service does (`app/cli/allocating.py`); peers run as people start
+them (with `--same-malloc` theirs keeps it too). Of every peer, and of ours, each way is built and tried,
+and the fastest is timed; `auto` is what the planner chose without trying. The first matrix of each was held
+against ours: within {TOLERANCE:g} of the largest entry, in float32. Not timed: what takes more than
+{MOST_SECONDS:.0f} s for one call, or more than three quarters of the machine's memory. autogram knows one
+batch only, so that its matrix is J(x1) J(x1)ᵀ, and it is held against our call without x2. By hand: the
+rows of an identity matrix through vjp and jvp, pair by pair. The fewest operations are those of one forward
+pass an example, one backward pass for each output, and the cheapest known order of products for each layer
+(`benchmarks/peers/operations.py`); the last column is the part of the float32 matrix product's speed that
+the best of ours reaches, counted by them. An order that no one has thought of, or none of the cheapest
+being taken, moves it."""
 
 
 def text(results: Sequence[Measured]) -> str:
