@@ -62,8 +62,10 @@ def lines_of(server: Server) -> list[dict]:
 def test_one_request_is_one_trace_with_all_its_stages_below_the_span_that_was_sent(
     traced: Server, collector: Collector
 ) -> None:
+    # In a pause the report card compiles each algorithm, but none with this precision.
+    path = "/jjt?verify=2&algorithm=vector_products&precision=high"
     before = time.time_ns()
-    answer = asked(traced, 1, path="/jjt?verify=2&algorithm=vector_products", tracestate="vendor=value")
+    answer = asked(traced, 1, path=path, tracestate="vendor=value")
     after = time.time_ns()
     assert answer.status_code == 200, answer.text
     spans = collector.trace(TRACE % 1, SERVER)
