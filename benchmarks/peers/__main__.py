@@ -47,6 +47,8 @@ def main() -> None:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     if asked.out is not None:
         keep_memory()
+        if asked.same_malloc:
+            os.environ |= variables()  # of the peers' processes
         asked.out.write_text(json.dumps(figures(measured(asked))))
         return
     file = RESULTS / f"{named('peers')}.json"
@@ -78,9 +80,7 @@ def alone(name: str) -> Measured:
         out = Path(folder) / "figures.json"
         # The case comes first: it would be taken for one more value of an option.
         command = [sys.executable, "-m", "benchmarks.peers", name, *options, "--out", str(out)]
-        subprocess.run(
-            command, check=True, env=os.environ | (variables() if "--same-malloc" in options else {})
-        )
+        subprocess.run(command, check=True)
         (found,) = restored(json.loads(out.read_text()))
     return found
 

@@ -12,6 +12,7 @@ from jax import Array
 
 from app.engine.algorithms.algorithm import Keepsake, Kernel, evenly
 from app.engine.products import by_chunks, mirror
+from app.engine.simplified import bytes_of
 from app.engine.structure.factors import Factor, parted
 from app.engine.structure.metrics import kept as metric_uses
 from app.engine.structure.metrics import metric_flops, metric_shapes, metrics, push, pushed_through
@@ -95,7 +96,7 @@ def _go_together(view: View, n: int) -> bool:
     in the end costs then.
     """
     cotangents = n * view.k * programs(view).tap_size * view.itemsize
-    weights = sum(aval.size * aval.dtype.itemsize for aval in view.signature.param_avals)
+    weights = sum(map(bytes_of, view.signature.param_avals))
     return cotangents <= max(_CACHED, weights)
 
 
