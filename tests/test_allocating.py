@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from app.cli import main
 from app.cli.allocating import ARENAS
 from tests.conftest import ROOT
 
@@ -72,3 +73,11 @@ def test_threads_share_few_pools_of_memory(call: str, few: bool) -> None:
 def test_large_blocks_are_had_from_the_system_once(call: str, variables: dict[str, str], anew: bool) -> None:
     pages = int(_run(PAGES, call, **variables).stdout)
     assert (pages > 1000) is anew
+
+
+def test_every_command_keeps_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    monkeypatch.setattr("app.cli.keep_memory", lambda: kept.append(True))
+    with pytest.raises(SystemExit):
+        main(["version"])
+    assert kept == [True]

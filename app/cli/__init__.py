@@ -16,6 +16,7 @@ import typer.main
 from pydantic import ValidationError
 
 from app.cli import keys
+from app.cli.allocating import keep_memory
 from app.cli.flags import setting, settings_of
 from app.errors import JJTError, RequestError
 from app.specs import MOST_VERIFIED
@@ -34,6 +35,7 @@ cli.add_typer(keys.commands, name="keys")
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command, and exit with its code."""
+    keep_memory()
     command = typer.main.get_command(cli)
     try:
         status = command.main(arguments, prog_name="jjt", standalone_mode=False)

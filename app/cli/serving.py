@@ -17,7 +17,6 @@ from app.api.connection import Limits, connection_class
 from app.api.house import House
 from app.api.logs import configure
 from app.catalog import keep_programs
-from app.cli.allocating import keep_memory
 from app.cli.ending import SIGNALS, Server
 from app.settings import Settings
 
@@ -39,7 +38,6 @@ def serve(settings: Settings) -> int:
         OSError: if the address cannot be had.
     """
     configure(settings.log)
-    keep_memory()
     # Not by an exception: a file of the registry that is being imported would seem to raise it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     # What was imported stays. To look through it each time that garbage is sought takes 0.1 s, and the event
