@@ -69,6 +69,11 @@ class Factor:
         return replace(self, a=a, g=self.g.astype(dtype))
 
     @property
+    def shared(self) -> bool:
+        """Whether ``a`` is the same for all examples."""
+        return self.a is not None and self.a.shape[0] == 1
+
+    @property
     def looks_up(self) -> bool:
         """Whether ``a`` holds rows of a table."""
         return self.a is not None and self.a.ndim == 2

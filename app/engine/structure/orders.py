@@ -4,7 +4,7 @@ $K_{iojq} = \sum_{estcf} A_1[iesc]\,G_1[ioesf]\,A_2[jetc]\,G_2[jqetf]$
 
     gradients   form both gradients, then one product         n k S C F + n² k² C F
     grams       A₁ A₂ᵀ times G₁ G₂ᵀ, entry by entry           n² S² C + n² k² S² F
-    inside      A₁ A₂ᵀ, push G₂ through it, then meet G₁      n² S² C + n² k S² F + n² k² S F
+    inside      A₁ A₂ᵀ, push G₁ through it, then meet G₂      n² S² C + n² k S² F + n² k² S F
     windows     the same, with A₁ A₂ᵀ of patches by pixels    n² S² C / window + n² k S² F + n² k² S F
 
 Flops alone choose wrongly: what an order writes and reads again counts as well.
@@ -24,6 +24,8 @@ from app.engine.structure.windows import Windows
 
 # What one byte moved costs, in flops: fitted to orders timed on a CPU, and near a GPU's ratio of rates.
 _FLOPS_OF_BYTE = 24
+# Flops from which on it pays to leave out what is below the diagonal: there is more to compile, and to call.
+_HALVED = 1e8
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,39 @@ class _Part(NamedTuple):
 
 
 def product(one: Factor, other: Factor, how: Arithmetic) -> Array:
-    """Factors of the same uses multiplied: ``[n1, k1, n2, k2]``; an n of 1 stands for all examples."""
-    return ORDERS[order(one, other)](one.cast(how.dtype), other.cast(how.dtype), how)
+    """Factors of the same uses multiplied: ``[n1, k1, n2, k2]``; an n of 1 stands for all examples.
+
+    Of a factor by itself, what is below the diagonal may be zeros.
+    """
+    name, cost = _cheapest(one, other)
+    form, left, right = ORDERS[name], one.cast(how.dtype), other.cast(how.dtype)
+    if one is other and one.n > 1 and name != "gradients" and not one.shared and cost >= _HALVED:
+        return _upper(form, left, how)
+    return form(left, right, how)
+
+
+def _upper(form: Callable[[Factor, Factor, Arithmetic], Array], whole: Factor, how: Arithmetic) -> Array:
+    """A factor by itself, without the second half of the examples by the first: three quarters of it."""
+    half = whole.n // 2
+    first, second = whole.cut(0, half), whole.cut(half, None)
+    upper, lower = form(first, whole, how), form(second, second, how)
+    return jnp.concatenate([upper, jnp.pad(lower, ((0, 0), (0, 0), (half, 0), (0, 0)))])
 
 
 def order(one: Factor, other: Factor) -> str:
     """Name of the cheapest order."""
+    return _cheapest(one, other)[0]
+
+
+def _cheapest(one: Factor, other: Factor) -> tuple[str, float]:
+    """Name of the cheapest order, and what it costs, in flops."""
     if one.a is None:
-        return "gradients"
+        return "gradients", 0.0
     sizes = _Sizes.of(one, other)
     possible = _COSTS.keys() - ({"gradients"} if one.looks_up else set())
     if one.windows is None or one.windows != other.windows or sizes.shared:
         possible -= {"windows"}
-    costs = {name: cost(sizes) for name, cost in _COSTS.items() if name in possible}
-    return min(costs, key=lambda name: costs[name])
+    return min(((name, _COSTS[name](sizes)) for name in sorted(possible)), key=lambda each: each[1])
 
 
 @dataclass(frozen=True)
@@ -94,8 +115,8 @@ class _Sizes:
         n2, k2 = other.g.shape[:2]
         assert one.a is not None
         c = 1 if one.looks_up else one.a.shape[-1] + bool(one.riders)
-        n1, n2, shared = max(n1, one.n), max(n2, other.n), one.a.shape[0] == 1
-        return cls(n1, n2, k1, k2, e, s, c, f, shared, one.metric is not None, one.windows)
+        n1, n2 = max(n1, one.n), max(n2, other.n)
+        return cls(n1, n2, k1, k2, e, s, c, f, one.shared, one.metric is not None, one.windows)
 
 
 def _cost_gradients(z: _Sizes) -> float:
@@ -213,17 +234,21 @@ def _parts(factor: Factor, windows: Windows | None) -> _Part:
 
 
 def _pushed(one: _Part, other: _Part, how: Arithmetic, riders: int, windows: Windows | None) -> Array:
-    """One group: the loop over examples of x1 keeps what was pushed in the cache, and transposes nothing."""
-    n2, k2, s, f = other.g.shape
-    right = other.g.transpose(0, 2, 3, 1).reshape(n2, s * f, k2)
+    """One group: positions last, so that both products take what they read as it lies in memory.
 
-    def row(part: _Part) -> Array:
-        k1 = part.g.shape[0]
-        met = _ridden(_met(other.a, part.a, how, windows), riders)  # [n2 S, S]
-        pushed = how.dot(met, part.g.transpose(1, 2, 0).reshape(s, f * k1), (1, 0))
-        return how.dot(pushed.reshape(n2, s * f, k1), right, (1, 1), (0,))  # [n2, k1, k2]
+    The loop over examples of x2 keeps what was pushed in the cache, and meets it with rows of all x1.
+    """
+    n1, k1, s, f = one.g.shape
+    n2, k2 = other.g.shape[:2]
+    left = one.g.swapaxes(2, 3).reshape(n1, k1 * f, s)
 
-    return lax.map(row, one).transpose(0, 2, 1, 3)
+    def column(part: _Part) -> Array:
+        met = _ridden(_met(one.a, part.a, how, windows), riders).reshape(n1, s, s)
+        pushed = how.dot(left, met, (2, 1), (0,)).reshape(n1 * k1, f * s)
+        return how.dot(pushed, part.g, (1, 1))  # [n1 k1, k2]
+
+    columns = lax.map(column, _Part(other.a, other.g.swapaxes(2, 3).reshape(n2, k2, f * s)))
+    return columns.reshape(n2, n1, k1, k2).transpose(1, 2, 0, 3)
 
 
 def _met(many: Array, one: Array, how: Arithmetic, windows: Windows | None) -> Array:

@@ -44,6 +44,25 @@ def test_every_order_gives_the_product(name: str, shape: tuple[int, int, int, in
     np.testing.assert_allclose(ORDERS[name](one, other, HOW), known, rtol=0, atol=1e-5 * np.abs(known).max())
 
 
+@pytest.mark.parametrize("n", [6, 7])
+@pytest.mark.parametrize("shape", [(64, 1, 1, 512, 512), (10, 1, 32, 512, 512), (10, 3, 32, 256, 256)])
+def test_of_a_factor_by_itself_a_quarter_is_left_out(n: int, shape: tuple[int, ...]):
+    k, e, s, c, f = shape
+    one, half = factor(n, k, e, s, c, f), n // 2
+    assert order(one, one) != "gradients"
+    both, by_itself = product(one, replace(one), HOW), product(one, one, HOW)
+    assert not np.any(by_itself[half:, :, :half])
+    np.testing.assert_allclose(by_itself[:half], both[:half], rtol=0, atol=1e-5 * np.abs(both).max())
+    np.testing.assert_allclose(
+        by_itself[half:, :, half:], both[half:, :, half:], rtol=0, atol=1e-5 * np.abs(both).max()
+    )
+
+
+def test_a_small_factor_by_itself_is_one_product():
+    one = factor(8, 2, 1, 1, 5, 3)
+    assert np.all(np.asarray(product(one, one, HOW)) == np.asarray(product(one, replace(one), HOW)))
+
+
 @pytest.mark.parametrize("name", ["grams", "inside"])
 def test_rows_of_a_table_meet_where_they_are_equal(name: str):
     rows1, rows2 = jnp.array([[0, 2, -1], [1, 1, 2]]), jnp.array([[2, 2, -1]])
