@@ -11,7 +11,7 @@ from jax import Array, lax
 from app.engine.products import apart
 from app.engine.structure.windows import Windows
 
-_POSITIONS = 64  # from which on it pays to take cotangents as they lie in memory
+POSITIONS = 64  # from which on products that take them as they lie in memory gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
         return factor.g.swapaxes(3, 4)
     if factor.looks_up:
         return _added_up(factor.spread(factor.n), rows)
-    if factor.behind and factor.g.shape[-1] == 1 and factor.g.shape[3] >= _POSITIONS:
+    if factor.behind and factor.g.shape[-1] == 1 and factor.g.shape[3] >= POSITIONS:
         return _summed(factor.spread(factor.n), precision)
     a = factor.a
     if factor.riders:
@@ -107,7 +107,7 @@ def gradients(factor: Factor, precision: str, rows: int = 0) -> Array:
     if factor.g.shape[3] == 1:
         return factor.g.swapaxes(3, 4) * a[:, None]
     spread = Factor(a, factor.g).spread(factor.n)
-    if factor.g.shape[2] == 1 and factor.g.shape[3] >= _POSITIONS:
+    if factor.g.shape[2] == 1 and factor.g.shape[3] >= POSITIONS:
         return _multiplied(spread, precision)
     # Cotangents first, and C last: nothing has to be transposed before rows of gradients are multiplied.
     assert spread.a is not None

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from app.engine.products import contract
-from app.engine.structure.factors import Factor, gradients
+from app.engine.products import apart, contract
+from app.engine.structure.factors import POSITIONS, Factor, gradients
 from app.engine.structure.windows import Windows
 
 # What one byte moved costs, in flops: fitted to orders timed on a CPU, and near a GPU's ratio of rates.
@@ -240,15 +240,24 @@ def _pushed(one: _Part, other: _Part, how: Arithmetic, riders: int, windows: Win
     """
     n1, k1, s, f = one.g.shape
     n2, k2 = other.g.shape[:2]
-    left = one.g.swapaxes(2, 3).reshape(n1, k1 * f, s)
+    left = _positions_last(one.g).reshape(n1, k1 * f, s)
 
     def column(part: _Part) -> Array:
         met = _ridden(_met(one.a, part.a, how, windows), riders).reshape(n1, s, s)
         pushed = how.dot(left, met, (2, 1), (0,)).reshape(n1 * k1, f * s)
         return how.dot(pushed, part.g, (1, 1))  # [n1 k1, k2]
 
-    columns = lax.map(column, _Part(other.a, other.g.swapaxes(2, 3).reshape(n2, k2, f * s)))
+    columns = lax.map(column, _Part(other.a, _positions_last(other.g).reshape(n2, k2, f * s)))
     return columns.reshape(n2, n1, k1, k2).transpose(1, 2, 0, 3)
+
+
+def _positions_last(g: Array) -> Array:
+    """``[n, k, S, F]`` as ``[n, k, F, S]``; few positions from memory, many while they are made."""
+
+    def turned(array: Array) -> Array:
+        return array.swapaxes(2, 3)
+
+    return turned(g) if g.shape[2] >= POSITIONS else apart(turned, g)
 
 
 def _met(many: Array, one: Array, how: Arithmetic, windows: Windows | None) -> Array:
