@@ -101,17 +101,28 @@ def _fused(equations: Sequence[Any], same: dict[Any, Any], outputs: frozenset[An
     """Values that are computed where they are read."""
     ends: dict[Any, set[int]] = {}  # the equations that a value ends up in
     fusing: dict[Any, bool] = {}
+    summed: set[Any] = set()  # values that are reduced, as they are or after they were changed
     for number in range(len(equations) - 1, -1, -1):
         equation, made = equations[number], equations[number].outvars
         into = set().union(*(ends.get(var, ()) for var in made))
         once = len(into) <= 1 or equation.primitive.name in _CHEAP
         fused = equation.primitive.name in FUSED and not outputs.intersection(made)
+        reduced = not summed.isdisjoint(made)
         unwritten = fused and once and all(fusing.get(var, True) for var in made)
+        unwritten = unwritten and not (reduced and _truth_as_numbers(equation))
         if unwritten:
             yield from made
         for var in _read(equation, same):
             ends.setdefault(var, set()).update(into if unwritten else (number,))
             fusing[var] = fusing.get(var, True) and _fuses(equation)
+            if equation.primitive.name.startswith(_REDUCING) or (unwritten and reduced):
+                summed.add(var)
+
+
+def _truth_as_numbers(equation: Any) -> bool:
+    """Whether an equation makes numbers of what a comparison gave: libraries that sum up take numbers."""
+    is_truth = getattr(equation.invars[0].aval, "dtype", None) == jnp.bool_
+    return equation.primitive.name == "convert_element_type" and is_truth
 
 
 def _through(
