@@ -137,7 +137,7 @@ class Budget:
 
     memory_bytes: int
     block_seconds: float
-    panel_bytes: int = 16 << 20
+    panel_bytes: int = 8 << 20
 
 
 _WEIGHTS = {"structured": 0.95}  # of seconds: of two that are predicted alike it mostly is the faster one
