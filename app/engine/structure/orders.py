@@ -11,7 +11,7 @@ Flops alone choose wrongly: what an order writes and reads again counts as well.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
 
@@ -65,18 +65,9 @@ def product(one: Factor, other: Factor, how: Arithmetic) -> Array:
     Of a factor by itself, what is below the diagonal may be zeros.
     """
     name, cost = _cheapest(one, other)
-    form, left, right = ORDERS[name], one.cast(how.dtype), other.cast(how.dtype)
-    if one is other and one.n > 1 and name != "gradients" and not one.shared and cost >= _HALVED:
-        return _upper(form, left, how)
-    return form(left, right, how)
-
-
-def _upper(form: Callable[[Factor, Factor, Arithmetic], Array], whole: Factor, how: Arithmetic) -> Array:
-    """A factor by itself, without the second half of the examples by the first: three quarters of it."""
-    half = whole.n // 2
-    first, second = whole.cut(0, half), whole.cut(half, None)
-    upper, lower = form(first, whole, how), form(second, second, how)
-    return jnp.concatenate([upper, jnp.pad(lower, ((0, 0), (0, 0), (half, 0), (0, 0)))])
+    left = one.cast(how.dtype)
+    by_itself = one is other and one.n > 1 and not one.shared and cost >= _HALVED
+    return ORDERS[name](left, left if by_itself else other.cast(how.dtype), how)
 
 
 def order(one: Factor, other: Factor) -> str:
@@ -165,6 +156,10 @@ def _by_gradients(one: Factor, other: Factor, how: Arithmetic) -> Array:
 
 
 def _by_grams(one: Factor, other: Factor, how: Arithmetic) -> Array:
+    if one is other:
+        half = one.n // 2
+        first, second = one.cut(0, half), one.cut(half, None)
+        return _upper(_by_grams(first, replace(first), how), _by_grams(one, second, how))
     met = _operands_met(one, other, how)  # [E, n1, S, n2, S]
     left, right = (_rows_by_e(factor.g) for factor in (one, other))
     n1, k1, e, s, _ = one.g.shape
@@ -214,15 +209,18 @@ def _by_pushing(one: Factor, other: Factor, how: Arithmetic, windows: Windows | 
         metric = _operands_met(other, one, how)[:, 0, :, 0]
         pushed = jnp.einsum("ets,jqetf->jqesf", metric, other.g, precision=how.precision)
         return contract([one.g], [pushed], how.dtype, how.precision)
-    left, right = _parts(one, windows), _parts(other, windows)
+    left = _parts(one, windows)
+    right = left if one is other else _parts(other, windows)
     if left.g.shape[0] == 1:
-        return _pushed(_Part(left.a[0], left.g[0]), _Part(right.a[0], right.g[0]), how, one.riders, windows)
+        first = _Part(left.a[0], left.g[0])
+        second = first if left is right else _Part(right.a[0], right.g[0])
+        return _pushed(first, second, how, one.riders, windows)
     nothing = jnp.zeros((*left.g.shape[1:3], *right.g.shape[1:3]), how.dtype)
 
-    def add(total: Array, pair: tuple[_Part, _Part]) -> tuple[Array, None]:
-        return total + _pushed(*pair, how, one.riders, windows), None
+    def add(total: Array, parts: tuple[_Part, ...]) -> tuple[Array, None]:
+        return total + _pushed(parts[0], parts[-1], how, one.riders, windows), None
 
-    return lax.scan(add, nothing, (left, right))[0]
+    return lax.scan(add, nothing, (left,) if left is right else (left, right))[0]
 
 
 def _parts(factor: Factor, windows: Windows | None) -> _Part:
@@ -240,15 +238,30 @@ def _pushed(one: _Part, other: _Part, how: Arithmetic, riders: int, windows: Win
     """
     n1, k1, s, f = one.g.shape
     n2, k2 = other.g.shape[:2]
-    left = _positions_last(one.g).reshape(n1, k1 * f, s)
+    left = _positions_last(one.g)
+    right = left if one is other else _positions_last(other.g)
 
-    def column(part: _Part) -> Array:
-        met = _ridden(_met(one.a, part.a, how, windows), riders).reshape(n1, s, s)
-        pushed = how.dot(left, met, (2, 1), (0,)).reshape(n1 * k1, f * s)
-        return how.dot(pushed, part.g, (1, 1))  # [n1 k1, k2]
+    def columns(rows: int, start: int, stop: int) -> Array:
+        pushing = left[:rows].reshape(rows, k1 * f, s)
 
-    columns = lax.map(column, _Part(other.a, _positions_last(other.g).reshape(n2, k2, f * s)))
-    return columns.reshape(n2, n1, k1, k2).transpose(1, 2, 0, 3)
+        def column(part: _Part) -> Array:
+            met = _ridden(_met(one.a[:rows], part.a, how, windows), riders).reshape(rows, s, s)
+            pushed = how.dot(pushing, met, (2, 1), (0,)).reshape(rows * k1, f * s)
+            return how.dot(pushed, part.g, (1, 1))  # [rows k1, k2]
+
+        meeting = _Part(other.a[start:stop], right[start:stop].reshape(stop - start, k2, f * s))
+        return lax.map(column, meeting).reshape(stop - start, rows, k1, k2).transpose(1, 2, 0, 3)
+
+    if one is other:
+        half = n1 // 2
+        return _upper(columns(half, 0, half), columns(n1, half, n1))
+    return columns(n1, 0, n2)
+
+
+def _upper(first: Array, second: Array) -> Array:
+    """Of a factor by itself columns of the first half, without the rows of the second, and of the second."""
+    below = second.shape[0] - first.shape[0]
+    return jnp.concatenate([jnp.pad(first, ((0, below), (0, 0), (0, 0), (0, 0))), second], 2)
 
 
 def _positions_last(g: Array) -> Array:
