@@ -108,8 +108,8 @@ def _fused(equations: Sequence[Any], same: dict[Any, Any], outputs: frozenset[An
         once = len(into) <= 1 or equation.primitive.name in _CHEAP
         fused = equation.primitive.name in FUSED and not outputs.intersection(made)
         reduced = not summed.isdisjoint(made)
-        unwritten = fused and once and all(fusing.get(var, True) for var in made)
-        unwritten = unwritten and not (reduced and _truth_as_numbers(equation))
+        taken = all(fusing.get(var, True) for var in made) and not (reduced and _truth_as_numbers(equation))
+        unwritten = fused and once and taken
         if unwritten:
             yield from made
         for var in _read(equation, same):
@@ -121,8 +121,8 @@ def _fused(equations: Sequence[Any], same: dict[Any, Any], outputs: frozenset[An
 
 def _truth_as_numbers(equation: Any) -> bool:
     """Whether an equation makes numbers of what a comparison gave: libraries that sum up take numbers."""
-    is_truth = getattr(equation.invars[0].aval, "dtype", None) == jnp.bool_
-    return equation.primitive.name == "convert_element_type" and is_truth
+    name = equation.primitive.name
+    return name == "convert_element_type" and equation.invars[0].aval.dtype == jnp.bool_
 
 
 def _through(

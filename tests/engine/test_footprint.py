@@ -61,6 +61,11 @@ def test_what_a_comparison_gave_is_written_where_it_is_summed_up() -> None:
     assert max(8 * WHOLE, analysis.temp_size_in_bytes) <= counted <= 9 * WHOLE
 
 
+def test_numbers_in_their_order_are_summed_up_as_they_are_made() -> None:
+    program = jax.make_jaxpr(lambda a: (a * jnp.arange(float(SIDE))).sum())(SQUARE)
+    assert peak_bytes(simplified(program.jaxpr), [0] * len(program.eqns), results=False) < WHOLE
+
+
 def test_a_call_costs_what_its_body_does() -> None:
     def inner(a: jax.Array) -> jax.Array:
         return jnp.tanh(a @ a) + 1
