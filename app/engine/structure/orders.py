@@ -10,7 +10,7 @@ $K_{iojq} = \sum_{estcf} A_1[iesc]\,G_1[ioesf]\,A_2[jetc]\,G_2[jqetf]$
 Flops alone choose wrongly: what an order writes and reads again counts as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
@@ -66,7 +66,8 @@ def product(one: Factor, other: Factor, how: Arithmetic) -> Array:
     """
     name, cost = _cheapest(one, other)
     left = one.cast(how.dtype)
-    by_itself = one is other and one.n > 1 and not one.shared and cost >= _HALVED
+    halved = one.n > 1 and not one.shared and cost >= _HALVED
+    by_itself = one is other and (halved or name == "gradients")
     return ORDERS[name](left, left if by_itself else other.cast(how.dtype), how)
 
 
@@ -151,7 +152,8 @@ def _cost_pushing(z: _Sizes) -> float:
 
 
 def _by_gradients(one: Factor, other: Factor, how: Arithmetic) -> Array:
-    left, right = gradients(one, how.precision), gradients(other, how.precision)
+    left = gradients(one, how.precision)
+    right = left if one is other else gradients(other, how.precision)
     return contract([left], [right], how.dtype, how.precision)
 
 
@@ -159,7 +161,8 @@ def _by_grams(one: Factor, other: Factor, how: Arithmetic) -> Array:
     if one is other:
         half = one.n // 2
         first, second = one.cut(0, half), one.cut(half, None)
-        return _upper(_by_grams(first, replace(first), how), _by_grams(one, second, how))
+        whole = _by_grams(first, replace(first), how)  # an object of its own is not halved again
+        return _upper(whole, _by_grams(one, second, how))
     met = _operands_met(one, other, how)  # [E, n1, S, n2, S]
     left, right = (_rows_by_e(factor.g) for factor in (one, other))
     n1, k1, e, s, _ = one.g.shape
@@ -209,18 +212,15 @@ def _by_pushing(one: Factor, other: Factor, how: Arithmetic, windows: Windows | 
         metric = _operands_met(other, one, how)[:, 0, :, 0]
         pushed = jnp.einsum("ets,jqetf->jqesf", metric, other.g, precision=how.precision)
         return contract([one.g], [pushed], how.dtype, how.precision)
-    left = _parts(one, windows)
-    right = left if one is other else _parts(other, windows)
-    if left.g.shape[0] == 1:
-        first = _Part(left.a[0], left.g[0])
-        second = first if left is right else _Part(right.a[0], right.g[0])
-        return _pushed(first, second, how, one.riders, windows)
-    nothing = jnp.zeros((*left.g.shape[1:3], *right.g.shape[1:3]), how.dtype)
+    sides = [_parts(one, windows)] if one is other else [_parts(one, windows), _parts(other, windows)]
 
-    def add(total: Array, parts: tuple[_Part, ...]) -> tuple[Array, None]:
-        return total + _pushed(parts[0], parts[-1], how, one.riders, windows), None
+    def group(parts: Sequence[_Part]) -> Array:
+        return _pushed(parts[0], parts[-1], how, one.riders, windows)
 
-    return lax.scan(add, nothing, (left,) if left is right else (left, right))[0]
+    if sides[0].g.shape[0] == 1:
+        return group([_Part(side.a[0], side.g[0]) for side in sides])
+    nothing = jnp.zeros((*sides[0].g.shape[1:3], *sides[-1].g.shape[1:3]), how.dtype)
+    return lax.scan(lambda total, parts: (total + group(parts), None), nothing, sides)[0]
 
 
 def _parts(factor: Factor, windows: Windows | None) -> _Part:
